@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin front: meson builds, this file knows what people want.
+#
+#   make          build the programs into build/
+#   make kernel   build the guest's kernel into the cache (once)
+#   make demo     everything, then run a container in a VM
+#   make check    all tests
+#   make bench    measurements against bare QEMU and peers
+#   make install  PREFIX=/usr/local DESTDIR=
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+B := build
+export PREFIX
+
+.PHONY: all kernel demo check soak bench install clean packages-build
+
+all: packages-build $(B)/build.ninja
+	@ninja -C $(B) --quiet
+
+packages-build:
+	@scripts/packages build
+
+$(B)/build.ninja: meson.build meson_options.txt
+	@if test -f $@; then meson configure $(B) -Dprefix=$(PREFIX); else meson setup $(B) --prefix $(PREFIX) >/dev/null; fi
+
+kernel:
+	@scripts/packages kernel
+	@kernel/build.sh >/dev/null
+
+demo: all kernel
+	@scripts/packages run demo
+	@scripts/demo
+
+check:
+	@scripts/packages build kernel run demo check
+	@scripts/check
+
+soak: check
+	@scripts/check soak
+
+bench: all kernel
+	@scripts/packages run demo check bench
+	@bench/run
+
+install: all kernel
+	@DESTDIR=$(DESTDIR) meson install -C $(B) --no-rebuild --quiet
+	@install -D -m 644 "$$(kernel/build.sh)" $(DESTDIR)$(PREFIX)/lib/coracle/vmlinux
+
+clean:
+	@rm -rf $(B) build-*

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libcoracle: containers, each in a virtual machine of its own. */
+#pragma once
+
+#include "coracle/container.h"
+#include "coracle/context.h"
+#include "coracle/error.h"
+#include "coracle/image.h"

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time: reading clocks, and the text forms of instants and durations. */
+#include "base/clock.h"
+
+#include "base/macro.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NS_PER_SECOND INT64_C(1000000000)
+
+static int64_t read_clock(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return (int64_t)now.tv_sec * NS_PER_SECOND + now.tv_nsec;
+}
+
+uint64_t clock_monotonic_ns(void)
+{
+	return (uint64_t)read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t clock_realtime_ns(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+char *clock_format(int64_t realtime_ns, char out[CLOCK_RFC3339_SIZE])
+{
+	int64_t ns = realtime_ns % NS_PER_SECOND;
+	time_t seconds = realtime_ns / NS_PER_SECOND;
+	struct tm tm;
+
+	if (ns < 0) {
+		ns += NS_PER_SECOND;
+		seconds--;
+	}
+	gmtime_r(&seconds, &tm);
+	snprintf(out, CLOCK_RFC3339_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%09dZ", (tm.tm_year + 1900) % 10000,
+		 (tm.tm_mon + 1) % 100, tm.tm_mday % 100, tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100, (int)ns);
+	return out;
+}
+
+/* The digits after a decimal point, as nanoseconds; what is finer is cut. Returns the first byte after them. */
+static const char *parse_fraction(const char *p, int64_t *ns)
+{
+	int64_t unit = NS_PER_SECOND / 10;
+
+	*ns = 0;
+	for (; *p >= '0' && *p <= '9'; p++, unit /= 10)
+		*ns += (*p - '0') * unit;
+	return p;
+}
+
+int clock_parse(const char *text, int64_t *ret_realtime_ns)
+{
+	int64_t fraction = 0, offset = 0, seconds;
+	struct tm tm = {0};
+	const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+
+	if (!p)
+		return -EINVAL;
+	if (*p == '.') {
+		if (p[1] < '0' || p[1] > '9')
+			return -EINVAL;
+		p = parse_fraction(p + 1, &fraction);
+	}
+	if (*p == '+' || *p == '-') {
+		int hours, minutes, used = 0;
+
+		if (sscanf(p + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5 || hours > 23 || minutes > 59 ||
+		    hours < 0 || minutes < 0)
+			return -EINVAL;
+		offset = (hours * 60 + minutes) * 60 * (*p == '-' ? -1 : 1);
+		p += 6;
+	} else if (*p == 'Z' || *p == 'z') {
+		p++;
+	} else {
+		return -EINVAL;
+	}
+	if (*p)
+		return -EINVAL;
+	seconds = timegm(&tm);
+	if (seconds > INT64_MAX / NS_PER_SECOND - 86400 || seconds < INT64_MIN / NS_PER_SECOND + 86400)
+		return -EINVAL;
+	*ret_realtime_ns = (seconds - offset) * NS_PER_SECOND + fraction;
+	return 0;
+}
+
+/* The length of one unit at p, in nanoseconds; *used says how long its name is. */
+static int64_t unit_ns(const char *p, size_t *used)
+{
+	static const struct {
+		const char *name;
+		int64_t ns;
+	} units[] = {
+		{"ms", 1000000}, {"us", 1000}, {"ns", 1}, {"h", 3600 * NS_PER_SECOND}, {"m", 60 * NS_PER_SECOND},
+		{"s", NS_PER_SECOND},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		*used = strlen(units[i].name);
+		if (strncmp(p, units[i].name, *used) == 0)
+			return units[i].ns;
+	}
+	*used = 0;
+	return *p ? 0 : NS_PER_SECOND;
+}
+
+int duration_parse(const char *text, int64_t *ret_ns)
+{
+	int64_t total = 0;
+	const char *p = text;
+
+	if (!*p)
+		return -EINVAL;
+	while (*p) {
+		int64_t whole = 0, fraction = 0, unit, part;
+		const char *start = p;
+		size_t used;
+
+		for (; *p >= '0' && *p <= '9'; p++)
+			if (__builtin_mul_overflow(whole, 10, &whole) || __builtin_add_overflow(whole, *p - '0', &whole))
+				return -ERANGE;
+		if (*p == '.')
+			p = parse_fraction(p + 1, &fraction);
+		if (p == start || (p == start + 1 && *start == '.'))
+			return -EINVAL;
+		unit = unit_ns(p, &used);
+		if (!unit || (!used && start != text))
+			return -EINVAL;
+		p += used;
+		if (__builtin_mul_overflow(whole, unit, &part) || __builtin_add_overflow(total, part, &total) ||
+		    __builtin_add_overflow(total, (int64_t)((double)fraction / NS_PER_SECOND * (double)unit), &total))
+			return -ERANGE;
+	}
+	*ret_ns = total;
+	return 0;
+}

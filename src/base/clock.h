@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time: monotonic for intervals, wall clock in RFC 3339 for people and files. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t clock_monotonic_ns(void);
+int64_t clock_realtime_ns(void); /* since the epoch */
+
+#define CLOCK_RFC3339_SIZE 40
+
+/* UTC with nanoseconds: 2026-01-31T12:00:00.000000000Z (RFC 3339, section 5.6). Returns out. */
+char *clock_format(int64_t realtime_ns, char out[CLOCK_RFC3339_SIZE]);
+
+/* Reads RFC 3339 with any fraction and offset. 0 or -EINVAL. */
+int clock_parse(const char *text, int64_t *ret_realtime_ns);
+
+/* Reads a duration as Go writes it: a sequence of numbers with units h, m, s, ms, us, ns ("1h30m", "0.5s"); a bare number
+ * is seconds. 0, -EINVAL or -ERANGE. */
+int duration_parse(const char *text, int64_t *ret_ns);

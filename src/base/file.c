@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole-file operations. Replacing a file goes through a temporary name in the same folder and fsync, because a crash must leave
+ * the old content or the new. */
+#include "base/file.h"
+
+#include "base/str.h"
+
+#include <errno.h>
+#include <linux/openat2.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+int fd_write_all(int fd, const void *data, size_t size)
+{
+	const char *p = data;
+
+	while (size) {
+		ssize_t n = write(fd, p, size);
+
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		p += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+int fd_read_all(int fd, void *data, size_t size)
+{
+	char *p = data;
+
+	while (size) {
+		ssize_t n = read(fd, p, size);
+
+		if (n == 0)
+			return -ENODATA;
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		p += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+int fd_set_nonblocking(int fd, bool nonblocking)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	flags = nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+	return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
+}
+
+int file_read(int dir, const char *path, size_t max, char **ret_data, size_t *ret_size)
+{
+	_fd_ int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_free_ char *data = NULL;
+	size_t size = 0, capacity = 4096;
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size > 0 && (uint64_t)st.st_size > max)
+		return -EFBIG;
+	if (st.st_size > 0)
+		capacity = (size_t)st.st_size + 1;
+	/* The size that stat tells is a hint: files in /proc have none, and others may grow. */
+	for (data = xmalloc(capacity + 1);;) {
+		ssize_t n = read(fd, data + size, capacity - size);
+
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		if (n == 0)
+			break;
+		size += (size_t)n;
+		if (size > max)
+			return -EFBIG;
+		if (size == capacity) {
+			capacity *= 2;
+			data = xreallocarray(data, capacity + 1, 1);
+		}
+	}
+	data[size] = '\0';
+	*ret_data = steal_ptr(data);
+	if (ret_size)
+		*ret_size = size;
+	return 0;
+}
+
+static int write_synced(int dir, const char *path, const void *data, size_t size, mode_t mode)
+{
+	_fd_ int fd = openat(dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fd_write_all(fd, data, size);
+	if (r < 0)
+		return r;
+	return fdatasync(fd) < 0 ? -errno : 0;
+}
+
+int file_write_atomic(int dir, const char *path, const void *data, size_t size, mode_t mode)
+{
+	_free_ char *temporary = NULL;
+	uint64_t salt;
+	int r;
+
+	if (getrandom(&salt, sizeof(salt), 0) != sizeof(salt))
+		return -EIO;
+	temporary = str_format("%s.%016llx.tmp", path, (unsigned long long)salt);
+	r = write_synced(dir, temporary, data, size, mode);
+	if (r == 0 && renameat(dir, temporary, dir, path) < 0)
+		r = -errno;
+	if (r < 0)
+		unlinkat(dir, temporary, 0);
+	return r;
+}
+
+int dir_make_all(int dir, const char *path, mode_t mode)
+{
+	_free_ char *copy = xstrdup(path);
+
+	for (char *p = copy + (*copy == '/'); *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdirat(dir, copy, mode) < 0 && errno != EEXIST)
+			return -errno;
+		*p = '/';
+	}
+	return mkdirat(dir, copy, mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int dir_open_make(int dir, const char *path, mode_t mode, int *ret_fd)
+{
+	int r = dir_make_all(dir, path, mode), fd;
+
+	if (r < 0)
+		return r;
+	fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+static int remove_children(int fd)
+{
+	_fd_ int own = fd;
+	_dir_ DIR *d = fdopendir(own);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!d)
+		return -errno;
+	steal_fd(&own);
+	while (errno = 0, (entry = readdir(d))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		r = tree_remove(dirfd(d), entry->d_name);
+		if (r < 0)
+			return r;
+	}
+	return errno ? -errno : 0;
+}
+
+int tree_remove(int dir, const char *path)
+{
+	int fd, r;
+
+	if (unlinkat(dir, path, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	r = remove_children(fd);
+	if (r < 0)
+		return r;
+	return unlinkat(dir, path, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int open_resolved(int dir, const char *path, int flags, mode_t mode, uint64_t resolve)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.mode = flags & (O_CREAT | O_TMPFILE) & ~O_DIRECTORY ? mode : 0,
+		.resolve = resolve,
+	};
+	long fd;
+
+	/* The kernel asks for another try when a rename raced with its walk. */
+	do
+		fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int open_in_root(int root, const char *path, int flags, mode_t mode)
+{
+	return open_resolved(root, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+int open_beneath(int dir, const char *path, int flags, mode_t mode)
+{
+	return open_resolved(dir, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+}
+
+int memfd_with(const char *name, const void *data, size_t size)
+{
+	_fd_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fd_write_all(fd, data, size);
+	if (r < 0)
+		return r;
+	if (lseek(fd, 0, SEEK_SET) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		return -errno;
+	return steal_fd(&fd);
+}

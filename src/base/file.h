@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole-file operations, relative to a directory descriptor (AT_FDCWD works). All return 0 or -errno; every
+ * descriptor they make is close-on-exec. */
+#pragma once
+
+#include "base/cleanup.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Reads a regular file of at most max bytes. *ret_data has a NUL after its *ret_size bytes. -EFBIG when it is larger.
+ * ret_size may be NULL. */
+int file_read(int dir, const char *path, size_t max, char **ret_data, size_t *ret_size);
+
+/* Replaces path by a file that holds data: written beside it, synced, renamed. Readers see the old or the new. */
+int file_write_atomic(int dir, const char *path, const void *data, size_t size, mode_t mode);
+
+/* All bytes, through short writes and EINTR; -EAGAIN is returned as it comes. */
+int fd_write_all(int fd, const void *data, size_t size);
+/* Reads exactly size bytes; -ENODATA where the file ends before. */
+int fd_read_all(int fd, void *data, size_t size);
+
+int fd_set_nonblocking(int fd, bool nonblocking);
+
+/* Makes path and its parents; what exists is left as it is. */
+int dir_make_all(int dir, const char *path, mode_t mode);
+/* Opens a directory, making it and its parents first. *ret_fd is O_DIRECTORY. */
+int dir_open_make(int dir, const char *path, mode_t mode, int *ret_fd);
+
+/* Removes a file or a whole tree, never through a symbolic link. What is not there is no error. */
+int tree_remove(int dir, const char *path);
+
+/* openat2 with RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS: the path is resolved as if root were "/", so that neither ".."
+ * nor any link leads out. Returns a descriptor or -errno. */
+int open_in_root(int root, const char *path, int flags, mode_t mode);
+/* openat2 with RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS: for our own trees, where a link has no business. */
+int open_beneath(int dir, const char *path, int flags, mode_t mode);
+
+/* A memfd that holds data, sealed against every change, at offset 0. Returns a descriptor or -errno. */
+int memfd_with(const char *name, const void *data, size_t size);

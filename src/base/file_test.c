@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include "base/str.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+struct folder {
+	char path[64];
+	int fd;
+};
+
+static int make_folder(void **state)
+{
+	struct folder *folder = xcalloc(1, sizeof(*folder));
+
+	strcpy(folder->path, "/tmp/coracle-file-test.XXXXXX");
+	if (!mkdtemp(folder->path))
+		return -1;
+	folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*state = folder;
+	return folder->fd < 0;
+}
+
+static int remove_folder(void **state)
+{
+	struct folder *folder = *state;
+	int r = tree_remove(AT_FDCWD, folder->path);
+
+	close(folder->fd);
+	free(folder);
+	return r;
+}
+
+static void test_replace_and_read(void **state)
+{
+	struct folder *folder = *state;
+	_free_ char *data = NULL;
+	size_t size;
+
+	assert_int_equal(file_write_atomic(folder->fd, "f", "one", 3, 0600), 0);
+	assert_int_equal(file_write_atomic(folder->fd, "f", "three", 5, 0600), 0);
+	assert_int_equal(file_read(folder->fd, "f", 5, &data, &size), 0);
+	assert_int_equal(size, 5);
+	assert_string_equal(data, "three");
+	assert_int_equal(file_read(folder->fd, "f", 4, &data, &size), -EFBIG);
+	assert_int_equal(file_read(folder->fd, "missing", 4, &data, &size), -ENOENT);
+	assert_int_equal(file_read(folder->fd, ".", 4, &data, &size), -EINVAL);
+}
+
+static void test_trees(void **state)
+{
+	struct folder *folder = *state;
+	_fd_ int outside = -1;
+
+	assert_int_equal(dir_make_all(folder->fd, "a/b/c", 0700), 0);
+	assert_int_equal(dir_make_all(folder->fd, "a/b/c", 0700), 0);
+	assert_int_equal(file_write_atomic(folder->fd, "a/keep", "x", 1, 0600), 0);
+	assert_int_equal(dir_make_all(folder->fd, "t/u", 0700), 0);
+	assert_int_equal(symlinkat("../a", folder->fd, "t/link"), 0);
+	/* Removing a tree takes the link and not what it leads to. */
+	assert_int_equal(tree_remove(folder->fd, "t"), 0);
+	assert_int_equal(faccessat(folder->fd, "a/keep", F_OK, 0), 0);
+	assert_int_equal(tree_remove(folder->fd, "t"), 0);
+}
+
+static void test_resolution_stays_inside(void **state)
+{
+	struct folder *folder = *state;
+	int fd;
+
+	assert_int_equal(dir_make_all(folder->fd, "root/etc", 0700), 0);
+	assert_int_equal(file_write_atomic(folder->fd, "root/etc/passwd", "inside", 6, 0600), 0);
+	assert_int_equal(symlinkat("/etc/passwd", folder->fd, "root/absolute"), 0);
+	assert_int_equal(symlinkat("../../../etc/passwd", folder->fd, "root/relative"), 0);
+	for (int i = 0; i < 2; i++) {
+		_fd_ int root = open_beneath(folder->fd, "root", O_PATH | O_DIRECTORY, 0);
+		char text[7] = "";
+
+		fd = open_in_root(root, i ? "absolute" : "relative", O_RDONLY, 0);
+		assert_true(fd >= 0);
+		assert_int_equal(fd_read_all(fd, text, 6), 0);
+		assert_string_equal(text, "inside");
+		close(fd);
+		assert_int_equal(open_beneath(root, i ? "absolute" : "relative", O_RDONLY, 0), -ELOOP);
+		assert_int_equal(open_beneath(root, "../root/etc/passwd", O_RDONLY, 0), -EXDEV);
+	}
+}
+
+static void test_memfd_is_sealed(void **state)
+{
+	_fd_ int fd = memfd_with("test", "abc", 3);
+	char text[4] = "";
+
+	assert_true(fd >= 0);
+	assert_int_equal(fd_read_all(fd, text, 3), 0);
+	assert_string_equal(text, "abc");
+	assert_int_equal(fd_read_all(fd, text, 1), -ENODATA);
+	assert_int_equal(write(fd, "x", 1), -1);
+	assert_int_equal(errno, EPERM);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_replace_and_read, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(test_trees, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(test_resolution_stays_inside, make_folder, remove_folder),
+		cmocka_unit_test(test_memfd_is_sealed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
