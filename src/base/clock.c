@@ -42,7 +42,8 @@ char *clock_format(int64_t realtime_ns, char out[CLOCK_RFC3339_SIZE])
 	}
 	gmtime_r(&seconds, &tm);
 	snprintf(out, CLOCK_RFC3339_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%09dZ", (tm.tm_year + 1900) % 10000,
-		 (tm.tm_mon + 1) % 100, tm.tm_mday % 100, tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100, (int)ns);
+		 (tm.tm_mon + 1) % 100, tm.tm_mday % 100, tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100,
+		 (int)ns);
 	return out;
 }
 
@@ -73,8 +74,8 @@ int clock_parse(const char *text, int64_t *ret_realtime_ns)
 	if (*p == '+' || *p == '-') {
 		int hours, minutes, used = 0;
 
-		if (sscanf(p + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5 || hours > 23 || minutes > 59 ||
-		    hours < 0 || minutes < 0)
+		if (sscanf(p + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5 || hours > 23 ||
+		    minutes > 59 || hours < 0 || minutes < 0)
 			return -EINVAL;
 		offset = (hours * 60 + minutes) * 60 * (*p == '-' ? -1 : 1);
 		p += 6;
@@ -99,8 +100,8 @@ static int64_t unit_ns(const char *p, size_t *used)
 		const char *name;
 		int64_t ns;
 	} units[] = {
-		{"ms", 1000000}, {"us", 1000}, {"ns", 1}, {"h", 3600 * NS_PER_SECOND}, {"m", 60 * NS_PER_SECOND},
-		{"s", NS_PER_SECOND},
+		{"ms", 1000000},           {"us", 1000},         {"ns", 1}, {"h", 3600 * NS_PER_SECOND},
+		{"m", 60 * NS_PER_SECOND}, {"s", NS_PER_SECOND},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
@@ -125,7 +126,8 @@ int duration_parse(const char *text, int64_t *ret_ns)
 		size_t used;
 
 		for (; *p >= '0' && *p <= '9'; p++)
-			if (__builtin_mul_overflow(whole, 10, &whole) || __builtin_add_overflow(whole, *p - '0', &whole))
+			if (__builtin_mul_overflow(whole, 10, &whole) ||
+			    __builtin_add_overflow(whole, *p - '0', &whole))
 				return -ERANGE;
 		if (*p == '.')
 			p = parse_fraction(p + 1, &fraction);
@@ -135,8 +137,10 @@ int duration_parse(const char *text, int64_t *ret_ns)
 		if (!unit || (!used && start != text))
 			return -EINVAL;
 		p += used;
-		if (__builtin_mul_overflow(whole, unit, &part) || __builtin_add_overflow(total, part, &total) ||
-		    __builtin_add_overflow(total, (int64_t)((double)fraction / NS_PER_SECOND * (double)unit), &total))
+		if (__builtin_mul_overflow(whole, unit, &part) ||
+		    __builtin_add_overflow(total, part, &total) ||
+		    __builtin_add_overflow(total, (int64_t)((double)fraction / NS_PER_SECOND * (double)unit),
+					   &total))
 			return -ERANGE;
 	}
 	*ret_ns = total;

@@ -13,7 +13,8 @@ static void test_format_and_parse(void **state)
 	char text[CLOCK_RFC3339_SIZE];
 	int64_t ns;
 
-	assert_string_equal(clock_format(INT64_C(1700000000123456789), text), "2023-11-14T22:13:20.123456789Z");
+	assert_string_equal(clock_format(INT64_C(1700000000123456789), text),
+			    "2023-11-14T22:13:20.123456789Z");
 	assert_int_equal(clock_parse(text, &ns), 0);
 	assert_int_equal(ns, INT64_C(1700000000123456789));
 	assert_int_equal(clock_parse("2023-11-14T23:13:20.5+01:00", &ns), 0);
@@ -23,8 +24,13 @@ static void test_format_and_parse(void **state)
 
 static void test_refuses_other_text(void **state)
 {
-	static const char *const bad[] = {"", "2023-11-14", "2023-11-14T22:13:20", "2023-11-14T22:13:20.Z",
-					  "2023-11-14T22:13:20+1:00", "2023-11-14T22:13:20Zx", "2023-11-14T22:13:20+99:00"};
+	static const char *const bad[] = {"",
+					  "2023-11-14",
+					  "2023-11-14T22:13:20",
+					  "2023-11-14T22:13:20.Z",
+					  "2023-11-14T22:13:20+1:00",
+					  "2023-11-14T22:13:20Zx",
+					  "2023-11-14T22:13:20+99:00"};
 	int64_t ns = 42;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

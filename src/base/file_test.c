@@ -56,7 +56,6 @@ static void test_replace_and_read(void **state)
 static void test_trees(void **state)
 {
 	struct folder *folder = *state;
-	_fd_ int outside = -1;
 
 	assert_int_equal(dir_make_all(folder->fd, "a/b/c", 0700), 0);
 	assert_int_equal(dir_make_all(folder->fd, "a/b/c", 0700), 0);

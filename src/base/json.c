@@ -118,7 +118,7 @@ int json_get_strv(const json_t *object, const char *key, struct strv *value)
 
 	if (r < 0)
 		return r;
-	json_array_foreach(array, i, item) {
+	json_array_foreach (array, i, item) {
 		if (!json_is_string(item) || strlen(json_string_value(item)) != json_string_length(item))
 			return -EINVAL;
 		strv_add(value, json_string_value(item));

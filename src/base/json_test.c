@@ -17,7 +17,8 @@ static json_t *parse(const char *text)
 
 static void test_members(void **state)
 {
-	_json_ json_t *document = parse("{\"s\": \"x\", \"n\": 7, \"t\": true, \"z\": null, \"v\": [\"a\", \"b\"]}");
+	_json_ json_t *document =
+		parse("{\"s\": \"x\", \"n\": 7, \"t\": true, \"z\": null, \"v\": [\"a\", \"b\"]}");
 	const char *s = "unset";
 	struct strv v = {0};
 	int64_t n = 1;
@@ -45,7 +46,8 @@ static void test_refuses(void **state)
 	struct cor_error err;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		assert_int_equal(json_parse_object(bad[i], strlen(bad[i]), "test", &document, &err), -EBADMSG);
+		assert_int_equal(json_parse_object(bad[i], strlen(bad[i]), "test", &document, &err),
+				 -EBADMSG);
 		assert_int_equal(err.status, COR_CORRUPT);
 	}
 	assert_null(document);

@@ -53,7 +53,8 @@ int size_parse(const char *text, uint64_t *ret_bytes)
 	if (*p < '0' || *p > '9')
 		return -EINVAL;
 	for (; *p >= '0' && *p <= '9'; p++)
-		if (__builtin_mul_overflow(whole, 10, &whole) || __builtin_add_overflow(whole, *p - '0', &whole))
+		if (__builtin_mul_overflow(whole, 10, &whole) ||
+		    __builtin_add_overflow(whole, *p - '0', &whole))
 			return -ERANGE;
 	if (*p == '.') {
 		if (p[1] < '0' || p[1] > '9')

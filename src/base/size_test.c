@@ -14,8 +14,14 @@ static void test_sizes(void **state)
 		const char *text;
 		uint64_t bytes;
 	} good[] = {
-		{"0", 0}, {"512", 512}, {"512b", 512}, {"64k", 64 * KIB}, {"1.5g", GIB + GIB / 2}, {"2GiB", 2 * GIB},
-		{"1T", 1024 * GIB}, {"3MB", 3 * MIB},
+		{"0", 0},
+		{"512", 512},
+		{"512b", 512},
+		{"64k", 64 * KIB},
+		{"1.5g", GIB + GIB / 2},
+		{"2GiB", 2 * GIB},
+		{"1T", 1024 * GIB},
+		{"3MB", 3 * MIB},
 	};
 	static const char *const bad[] = {"", "g", "-1", "1x", "1.", "1kk", " 1", "1 k", "0x10"};
 	uint64_t bytes;

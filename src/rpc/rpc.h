@@ -22,11 +22,11 @@
 struct rpc_conn;
 struct rpc_call;
 
-#define RPC_MAX_MESSAGE  (4u << 20) /* default limit of one received message, bytes */
-#define RPC_HIGH_WATER   (1u << 20) /* a polite sender stops here … */
-#define RPC_LOW_WATER    (256u << 10) /* … and on_writable comes when this is reached */
-#define RPC_MAX_CALLS    256u       /* at once on one connection, per direction */
-#define RPC_NO_DEADLINE  0
+#define RPC_MAX_MESSAGE (4u << 20)   /* default limit of one received message, bytes */
+#define RPC_HIGH_WATER  (1u << 20)   /* a polite sender stops here … */
+#define RPC_LOW_WATER   (256u << 10) /* … and on_writable comes when this is reached */
+#define RPC_MAX_CALLS   256u         /* at once on one connection, per direction */
+#define RPC_NO_DEADLINE 0
 
 /* What a user of a call hears. Any may be NULL. */
 struct rpc_call_events {
@@ -46,23 +46,24 @@ struct rpc_call_events {
 
 /* A method that a server offers. */
 struct rpc_method {
-	const char *name;                              /* "CreateContainer" */
+	const char *name; /* "CreateContainer" */
 	const ProtobufCMessageDescriptor *request;
-	const ProtobufCMessageDescriptor *response;    /* of every response message */
-	size_t max_request;                            /* bytes; 0: RPC_MAX_MESSAGE */
+	const ProtobufCMessageDescriptor *response; /* of every response message */
+	size_t max_request;                         /* bytes; 0: RPC_MAX_MESSAGE */
 	bool client_streams;
 	/* Unary request: called with the one message. Returns 0 when it has answered (rpc_call_reply, or messages and rpc_call_finish) or
 	 * will answer later; an error becomes the call's status. The message is the callee's to read during the call. */
-	int (*unary)(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err);
+	int (*unary)(void *service, struct rpc_call *call, const ProtobufCMessage *request,
+		     struct cor_error *err);
 	/* Streaming request: called when the headers are there; sets its events with rpc_call_listen. Same returns. */
 	int (*stream)(void *service, struct rpc_call *call, struct cor_error *err);
 };
 
 struct rpc_service {
-	const char *name;                              /* "coracle.agent.v1.Agent" */
+	const char *name; /* "coracle.agent.v1.Agent" */
 	const struct rpc_method *methods;
 	size_t method_count;
-	void *context;                                 /* given to the methods as `service` */
+	void *context; /* given to the methods as `service` */
 };
 
 struct rpc_server_options {
@@ -73,27 +74,33 @@ struct rpc_server_options {
 	void *context;
 	/* The connection is gone; release it here. */
 	void (*on_close)(struct rpc_conn *conn, void *context);
+	/* Sees every byte that comes before HTTP/2 does; for a line without sessions (handshake.h). True: the line was restarted and this
+	 * connection is over; what follows the first *ret_end bytes belongs to the next one. May be NULL. */
+	bool (*inspect)(void *context, const uint8_t *data, size_t size, size_t *ret_end);
 };
 
 /* Serves one connection over fd, which is taken over and made non-blocking (a socket, a pipe, a character device that can be polled). The
  * options' arrays are borrowed for the connection's life. */
-int rpc_serve(uv_loop_t *loop, int fd, const struct rpc_server_options *options, struct rpc_conn **ret, struct cor_error *err);
+int rpc_serve(uv_loop_t *loop, int fd, const struct rpc_server_options *options, struct rpc_conn **ret,
+	      struct cor_error *err);
 
 struct rpc_client_options {
-	const char *authority;                         /* NULL: "localhost" */
+	const char *authority; /* NULL: "localhost" */
 	void (*on_close)(struct rpc_conn *conn, const struct cor_error *reason, void *context);
 	void *context;
 };
 
 /* The client's end over fd (taken over as above). */
-int rpc_connect(uv_loop_t *loop, int fd, const struct rpc_client_options *options, struct rpc_conn **ret, struct cor_error *err);
+int rpc_connect(uv_loop_t *loop, int fd, const struct rpc_client_options *options, struct rpc_conn **ret,
+		struct cor_error *err);
 
 /* Ends all calls (their on_end gets COR_UNAVAILABLE) and closes fd. on_close is not called from here. NULL is fine. */
 void rpc_conn_free(struct rpc_conn *conn);
 
 /* A listening unix socket whose connections are served with the options (their on_close is the listener's business: NULL). Takes over fd. */
 struct rpc_listener;
-int rpc_listen(uv_loop_t *loop, int fd, const struct rpc_server_options *options, struct rpc_listener **ret, struct cor_error *err);
+int rpc_listen(uv_loop_t *loop, int fd, const struct rpc_server_options *options, struct rpc_listener **ret,
+	       struct cor_error *err);
 /* Serves a connection that exists already as if it had been accepted; takes over fd. */
 int rpc_listener_adopt(struct rpc_listener *listener, int fd, struct cor_error *err);
 void rpc_listener_free(struct rpc_listener *listener); /* closes its connections too */
@@ -101,13 +108,14 @@ void rpc_listener_free(struct rpc_listener *listener); /* closes its connections
 /* ---- calls ---- */
 
 struct rpc_call_options {
-	uint64_t timeout_ms;                           /* RPC_NO_DEADLINE, or COR_TIMEOUT after so long; also sent as grpc-timeout */
-	size_t max_message;                            /* of a response; 0: RPC_MAX_MESSAGE */
+	uint64_t timeout_ms; /* RPC_NO_DEADLINE, or COR_TIMEOUT after so long; also sent as grpc-timeout */
+	size_t max_message;  /* of a response; 0: RPC_MAX_MESSAGE */
 };
 
 /* Begins a call of "/pkg.Service/Method". Requests follow with rpc_call_send and rpc_call_half_close. */
 int rpc_call_begin(struct rpc_conn *conn, const char *path, const struct rpc_call_options *options,
-		   const struct rpc_call_events *events, void *user, struct rpc_call **ret, struct cor_error *err);
+		   const struct rpc_call_events *events, void *user, struct rpc_call **ret,
+		   struct cor_error *err);
 
 /* Sets (or replaces) who hears of the call; for a server's streaming methods and relays. */
 void rpc_call_listen(struct rpc_call *call, const struct rpc_call_events *events, void *user);
@@ -119,10 +127,11 @@ uint64_t rpc_call_timeout_ms(const struct rpc_call *call);
 int rpc_call_send(struct rpc_call *call, const void *data, size_t size);
 int rpc_call_send_message(struct rpc_call *call, const ProtobufCMessage *message);
 /* Queues a message made of a head and a body (a protobuf field's tag and length, then its bytes) without copying them into one piece first. */
-int rpc_call_send_parts(struct rpc_call *call, const void *head, size_t head_size, const void *body, size_t body_size);
+int rpc_call_send_parts(struct rpc_call *call, const void *head, size_t head_size, const void *body,
+			size_t body_size);
 size_t rpc_call_queued(const struct rpc_call *call); /* bytes not yet handed to the stream */
 
-void rpc_call_half_close(struct rpc_call *call);     /* client: no more requests */
+void rpc_call_half_close(struct rpc_call *call); /* client: no more requests */
 /* Server: ends the call after what is queued; NULL or COR_OK for success. */
 void rpc_call_finish(struct rpc_call *call, const struct cor_error *status);
 /* Server: one message and success. */
@@ -141,15 +150,16 @@ int rpc_relay(struct rpc_call *incoming, struct rpc_conn *to, const char *path, 
 /* ---- helpers ---- */
 
 /* Decodes a message, with every size checked; NULL and err filled when it is malformed. Free with protobuf_c_message_free_unpacked. */
-ProtobufCMessage *rpc_decode(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t size, struct cor_error *err);
+ProtobufCMessage *rpc_decode(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t size,
+			     struct cor_error *err);
 
 /* One unary call from begin to end, running the loop meanwhile (other events of the loop are served too). *ret_response is the caller's. */
 int rpc_call_sync(struct rpc_conn *conn, const char *path, const ProtobufCMessage *request,
-		  const ProtobufCMessageDescriptor *response_type, uint64_t timeout_ms, ProtobufCMessage **ret_response,
-		  struct cor_error *err);
+		  const ProtobufCMessageDescriptor *response_type, uint64_t timeout_ms,
+		  ProtobufCMessage **ret_response, struct cor_error *err);
 
 /* The same without blocking: done is called once, with the response (borrowed) or NULL and the status. */
 int rpc_call_unary(struct rpc_conn *conn, const char *path, const ProtobufCMessage *request,
 		   const ProtobufCMessageDescriptor *response_type, uint64_t timeout_ms,
-		   void (*done)(const ProtobufCMessage *response, const struct cor_error *status, void *user), void *user,
-		   struct cor_error *err);
+		   void (*done)(const ProtobufCMessage *response, const struct cor_error *status, void *user),
+		   void *user, struct cor_error *err);

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A call: gRPC's framing of messages on one HTTP/2 stream, flow control, and the end.
+ *
+ * Received bytes wait in `in` until whole messages can be delivered. While the user is paused the stream's window is not given back, so
+ * that at most STREAM_WINDOW bytes gather. Messages to send wait, framed, in `queue` until nghttp2 asks for them. */
+#include "rpc/internal.h"
+
+#include "base/str.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+
+#define HEADER(n, v)                                                                                         \
+	{                                                                                                    \
+		(uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE                   \
+	}
+
+struct rpc_call *call_new(struct rpc_conn *conn, int32_t stream)
+{
+	struct rpc_call *call = xcalloc(1, sizeof(*call));
+
+	call->conn = conn;
+	call->stream = stream;
+	call->max_message = RPC_MAX_MESSAGE;
+	call->next = conn->calls;
+	conn->calls = call;
+	return call;
+}
+
+static void free_timer(uv_handle_t *timer)
+{
+	free(timer);
+}
+
+static void call_free(struct rpc_call *call)
+{
+	struct rpc_call **link = &call->conn->calls;
+
+	while (*link != call)
+		link = &(*link)->next;
+	*link = call->next;
+	if (call->timer)
+		uv_close((uv_handle_t *)call->timer, free_timer);
+	buffer_release(&call->in);
+	buffer_release(&call->queue);
+	free(call);
+}
+
+/* ---- coming in ---- */
+
+static void give_window(struct rpc_call *call, size_t size)
+{
+	if (!call->closed && size)
+		nghttp2_session_consume_stream(call->conn->session, call->stream, size);
+}
+
+void call_receive(struct rpc_call *call, const uint8_t *data, size_t size)
+{
+	if (call->closed) {
+		return;
+	}
+	buffer_append(&call->in, data, size);
+	if (call->paused)
+		call->held_back += size;
+	else
+		give_window(call, size);
+}
+
+/* 1 with a whole message at the front of `in`, 0 when more must come, -errno after the call was aborted. */
+static int next_message(struct rpc_call *call, size_t *ret_size)
+{
+	uint32_t size;
+
+	if (buffer_size(&call->in) < FRAME_HEAD)
+		return 0;
+	if (buffer_bytes(&call->in)[0]) {
+		call_abort(call, COR_UNSUPPORTED, EPROTO, "compressed messages are not supported");
+		return -EPROTO;
+	}
+	memcpy(&size, buffer_bytes(&call->in) + 1, sizeof(size));
+	size = ntohl(size);
+	if (size > call->max_message) {
+		call_abort(call, COR_EXHAUSTED, EMSGSIZE, "the message is larger than this call takes");
+		return -EMSGSIZE;
+	}
+	*ret_size = size;
+	return buffer_size(&call->in) - FRAME_HEAD >= size;
+}
+
+static void deliver_messages(struct rpc_call *call)
+{
+	size_t size;
+
+	while (!call->paused && next_message(call, &size) > 0) {
+		/* The user may look at the bytes as long as the callback lasts; nothing is received meanwhile. */
+		if (call->events.on_message)
+			call->events.on_message(call, buffer_bytes(&call->in) + FRAME_HEAD, size, call->user);
+		buffer_consume(&call->in, MIN(FRAME_HEAD + size, buffer_size(&call->in)));
+	}
+}
+
+static void tell_end(struct rpc_call *call)
+{
+	struct rpc_call_events events = call->events;
+
+	call->events = (struct rpc_call_events){0};
+	if (events.on_end)
+		events.on_end(call, &call->status, call->user);
+	call_free(call);
+}
+
+void call_deliver(struct rpc_call *call)
+{
+	if (call->conn->server && !call->opened && !call->closed)
+		return;
+	deliver_messages(call);
+	if (call->input_ended && !call->told_input_ended && !call->paused) {
+		call->told_input_ended = true;
+		if (buffer_size(&call->in) && !call->closed)
+			call_abort(call, COR_CORRUPT, EPROTO, "the stream ended in the middle of a message");
+		else if (call->events.on_half_close)
+			call->events.on_half_close(call, call->user);
+	}
+	if (call->full && buffer_size(&call->queue) <= RPC_LOW_WATER && !call->closed) {
+		call->full = false;
+		if (call->events.on_writable)
+			call->events.on_writable(call, call->user);
+	}
+	if (call->closed && !call->paused)
+		tell_end(call);
+}
+
+void rpc_call_pause(struct rpc_call *call)
+{
+	call->paused = true;
+}
+
+void rpc_call_resume(struct rpc_call *call)
+{
+	if (!call->paused)
+		return;
+	call->paused = false;
+	give_window(call, call->held_back);
+	call->held_back = 0;
+	conn_schedule(call->conn);
+}
+
+void rpc_call_listen(struct rpc_call *call, const struct rpc_call_events *events, void *user)
+{
+	call->events = *events;
+	call->user = user;
+	conn_schedule(call->conn);
+}
+
+void *rpc_call_user(const struct rpc_call *call)
+{
+	return call->user;
+}
+
+/* ---- going out ---- */
+
+static int submit_trailers(struct rpc_call *call)
+{
+	char code[16], word[32], message[3 * sizeof(call->status.msg)];
+	nghttp2_nv trailers[3];
+
+	snprintf(code, sizeof(code), "%d", (int)status_to_grpc(call->status.status));
+	status_encode_message(call->status.msg, message, sizeof(message));
+	trailers[0] = (nghttp2_nv)HEADER("grpc-status", code);
+	trailers[1] = (nghttp2_nv)HEADER("coracle-status", status_to_word(call->status.status, word));
+	trailers[2] = (nghttp2_nv)HEADER("grpc-message", message);
+	call->trailers_sent = true;
+	return nghttp2_submit_trailer(call->conn->session, call->stream, trailers,
+				      call->status.status == COR_OK ? 1 : ARRAY_SIZE(trailers));
+}
+
+ssize_t call_read_queue(nghttp2_session *session, int32_t stream, uint8_t *buf, size_t length,
+			uint32_t *flags, nghttp2_data_source *source, void *user)
+{
+	struct rpc_call *call = nghttp2_session_get_stream_user_data(session, stream);
+	size_t size;
+
+	if (!call)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	size = MIN(length, buffer_size(&call->queue));
+	if (!size && !call->half_closed) {
+		call->deferred = true;
+		return NGHTTP2_ERR_DEFERRED;
+	}
+	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	if (call->half_closed && size == buffer_size(&call->queue)) {
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+		if (call->conn->server) {
+			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+			if (submit_trailers(call))
+				return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+		}
+	}
+	return (ssize_t)size;
+}
+
+static void wake_stream(struct rpc_call *call)
+{
+	if (call->conn->server && !call->submitted) {
+		nghttp2_nv headers[] = {HEADER(":status", "200"), HEADER("content-type", "application/grpc")};
+		nghttp2_data_provider provider = {.read_callback = call_read_queue};
+
+		call->submitted = true;
+		nghttp2_submit_response(call->conn->session, call->stream, headers, ARRAY_SIZE(headers),
+					&provider);
+	} else if (call->deferred) {
+		call->deferred = false;
+		nghttp2_session_resume_data(call->conn->session, call->stream);
+	}
+	conn_schedule(call->conn);
+}
+
+int rpc_call_send_parts(struct rpc_call *call, const void *head, size_t head_size, const void *body,
+			size_t body_size)
+{
+	uint8_t frame[FRAME_HEAD] = {0};
+	uint32_t size;
+
+	if (call->closed || call->half_closed)
+		return -EPIPE;
+	if (head_size > UINT32_MAX || body_size > UINT32_MAX - head_size)
+		return -EMSGSIZE;
+	size = htonl((uint32_t)(head_size + body_size));
+	memcpy(frame + 1, &size, sizeof(size));
+	buffer_reserve(&call->queue, sizeof(frame) + head_size + body_size);
+	buffer_append(&call->queue, frame, sizeof(frame));
+	buffer_append(&call->queue, head, head_size);
+	buffer_append(&call->queue, body, body_size);
+	if (buffer_size(&call->queue) > RPC_HIGH_WATER)
+		call->full = true;
+	wake_stream(call);
+	return 0;
+}
+
+int rpc_call_send(struct rpc_call *call, const void *data, size_t size)
+{
+	return rpc_call_send_parts(call, NULL, 0, data, size);
+}
+
+int rpc_call_send_message(struct rpc_call *call, const ProtobufCMessage *message)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+	_free_ uint8_t *packed = xmalloc(size);
+
+	protobuf_c_message_pack(message, packed);
+	return rpc_call_send(call, packed, size);
+}
+
+size_t rpc_call_queued(const struct rpc_call *call)
+{
+	return buffer_size(&call->queue);
+}
+
+void rpc_call_half_close(struct rpc_call *call)
+{
+	if (call->closed || call->half_closed)
+		return;
+	call->half_closed = true;
+	wake_stream(call);
+}
+
+void rpc_call_finish(struct rpc_call *call, const struct cor_error *status)
+{
+	if (call->closed || call->half_closed)
+		return;
+	call->status = status ? *status : (struct cor_error){0};
+	call->has_status = true;
+	rpc_call_half_close(call);
+}
+
+void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *message)
+{
+	rpc_call_send_message(call, message);
+	rpc_call_finish(call, NULL);
+}
+
+/* ---- the end ---- */
+
+void call_stream_closed(struct rpc_call *call, const struct cor_error *reason)
+{
+	if (call->closed)
+		return;
+	call->closed = true;
+	call->input_ended = true;
+	if (reason) {
+		call->status = *reason;
+	} else if (call->conn->server) {
+		/* The answer is out; how the handler ended the call is its own business. */
+		call->status = (struct cor_error){0};
+	} else {
+		call->status.status =
+			status_from_wire(call->wire_code, call->wire_word[0] ? call->wire_word : NULL);
+		call->status.err = call->status.status == COR_OK ? 0 : EREMOTEIO;
+		if (call->status.status != COR_OK && !call->status.msg[0])
+			snprintf(call->status.msg, sizeof(call->status.msg), "%s",
+				 cor_status_name(call->status.status));
+	}
+	conn_schedule(call->conn);
+}
+
+void call_abort(struct rpc_call *call, enum cor_status status, int err, const char *text)
+{
+	struct cor_error reason;
+
+	if (call->closed)
+		return;
+	cor_fail(&reason, status, err, "%s", text);
+	buffer_clear(&call->in);
+	if (call->conn->server && !call->half_closed) {
+		/* The client is told why; what it still sends is read and thrown away. */
+		rpc_call_finish(call, &reason);
+		call->paused = false;
+		give_window(call, call->held_back);
+		call->held_back = 0;
+		return;
+	}
+	nghttp2_session_set_stream_user_data(call->conn->session, call->stream, NULL);
+	nghttp2_submit_rst_stream(call->conn->session, NGHTTP2_FLAG_NONE, call->stream, NGHTTP2_CANCEL);
+	call->paused = false;
+	call_stream_closed(call, &reason);
+}
+
+void rpc_call_cancel(struct rpc_call *call)
+{
+	call_abort(call, COR_CANCELLED, ECANCELED, "cancelled");
+}
+
+/* ---- a client's beginning ---- */
+
+static void on_deadline(uv_timer_t *timer)
+{
+	call_abort(timer->data, COR_TIMEOUT, ETIMEDOUT, "no answer before the deadline");
+}
+
+static void set_deadline(struct rpc_call *call, uint64_t timeout_ms)
+{
+	call->timer = xcalloc(1, sizeof(*call->timer));
+	uv_timer_init(call->conn->loop, call->timer);
+	call->timer->data = call;
+	uv_update_time(call->conn->loop);
+	uv_timer_start(call->timer, on_deadline, timeout_ms, 0);
+}
+
+int rpc_call_begin(struct rpc_conn *conn, const char *path, const struct rpc_call_options *options,
+		   const struct rpc_call_events *events, void *user, struct rpc_call **ret,
+		   struct cor_error *err)
+{
+	uint64_t timeout_ms = options ? options->timeout_ms : RPC_NO_DEADLINE;
+	const char *authority = conn->client_options.authority ? conn->client_options.authority : "localhost";
+	nghttp2_data_provider provider = {.read_callback = call_read_queue};
+	char timeout[24];
+	nghttp2_nv headers[] = {
+		HEADER(":method", "POST"),       HEADER(":scheme", "http"),
+		HEADER(":path", path),           HEADER(":authority", authority),
+		HEADER("te", "trailers"),        HEADER("content-type", "application/grpc"),
+		HEADER("user-agent", "coracle"), HEADER("grpc-timeout", ""),
+	};
+	size_t count = ARRAY_SIZE(headers);
+	struct rpc_call *call;
+	int32_t stream;
+
+	if (conn->broken || conn->released)
+		return cor_fail(err, COR_UNAVAILABLE, ENOTCONN, "%s",
+				conn->broken ? conn->reason.msg : "the connection was closed");
+	/* The header holds at most 8 digits (PROTOCOL-HTTP2.md, Timeout). */
+	if (timeout_ms > 99999999)
+		timeout_ms = 99999999;
+	snprintf(timeout, sizeof(timeout), "%llum", (unsigned long long)timeout_ms);
+	headers[count - 1] = (nghttp2_nv)HEADER("grpc-timeout", timeout);
+	if (timeout_ms == RPC_NO_DEADLINE)
+		count--;
+	call = call_new(conn, 0);
+	stream = nghttp2_submit_request(conn->session, NULL, headers, count, &provider, call);
+	if (stream < 0) {
+		call_free(call);
+		return cor_fail(err, COR_UNAVAILABLE, EIO, "%s: %s", path, nghttp2_strerror(stream));
+	}
+	call->stream = stream;
+	call->events = *events;
+	call->user = user;
+	if (options && options->max_message)
+		call->max_message = options->max_message;
+	if (timeout_ms != RPC_NO_DEADLINE)
+		set_deadline(call, timeout_ms);
+	conn_schedule(conn);
+	*ret = call;
+	return 0;
+}
+
+uint64_t rpc_call_timeout_ms(const struct rpc_call *call)
+{
+	static const struct {
+		char unit;
+		uint64_t us;
+	} units[] = {{'H', 3600000000}, {'M', 60000000}, {'S', 1000000}, {'m', 1000}, {'u', 1}, {'n', 0}};
+	char *unit;
+	uint64_t value = strtoull(call->timeout, &unit, 10);
+
+	if (!call->timeout[0] || unit == call->timeout || unit - call->timeout > 8)
+		return RPC_NO_DEADLINE;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (*unit == units[i].unit)
+			return MAX(value * units[i].us / 1000, (uint64_t)1);
+	return RPC_NO_DEADLINE;
+}
