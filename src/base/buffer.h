@@ -22,7 +22,7 @@ static inline size_t buffer_size(const struct buffer *b)
 
 static inline uint8_t *buffer_bytes(const struct buffer *b)
 {
-	return b->data + b->start;
+	return b->data ? b->data + b->start : NULL;
 }
 
 /* Makes room for size more bytes at the end and returns where they go; buffer_commit says how many came. */
