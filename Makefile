@@ -3,9 +3,8 @@
 #
 #   make          build the programs into build/
 #   make kernel   build the guest's kernel into the cache (once)
-#   make demo     everything, then run a container in a VM
+#   make demo     everything, then boot a machine and talk to it
 #   make check    all tests
-#   make bench    measurements against bare QEMU and peers
 #   make install  PREFIX=/usr/local DESTDIR=
 
 PREFIX ?= /usr/local
@@ -13,7 +12,7 @@ DESTDIR ?=
 B := build
 export PREFIX
 
-.PHONY: all kernel demo check soak bench install clean packages-build
+.PHONY: all kernel demo check install clean packages-build
 
 all: packages-build $(B)/build.ninja
 	@ninja -C $(B) --quiet
@@ -35,13 +34,6 @@ demo: all kernel
 check:
 	@scripts/packages build kernel run demo check
 	@scripts/check
-
-soak: check
-	@scripts/check soak
-
-bench: all kernel
-	@scripts/packages run demo check bench
-	@bench/run
 
 install: all kernel
 	@DESTDIR=$(DESTDIR) meson install -C $(B) --no-rebuild --quiet
