@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/accelerator.h"
+
+#include "base/file.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+struct folder {
+	char path[32];
+	int fd;
+};
+
+static int setup(void **state)
+{
+	struct folder *folder = xcalloc(1, sizeof(*folder));
+
+	strcpy(folder->path, "/tmp/accelerator-XXXXXX");
+	if (!mkdtemp(folder->path))
+		return -1;
+	folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*state = folder;
+	return folder->fd < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	struct folder *folder = *state;
+
+	close(folder->fd);
+	tree_remove(AT_FDCWD, folder->path);
+	free(folder);
+	return 0;
+}
+
+/* As if measured at the boot of that name; NULL is this one. */
+static void know(const struct folder *folder, const char *boot, bool kvm)
+{
+	_free_ char *this_boot = NULL, *text = NULL;
+
+	assert_int_equal(file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &this_boot, NULL), 0);
+	this_boot[strcspn(this_boot, "\n")] = '\0';
+	text = str_format(
+		"{\"boot\": \"%s\", \"kvm\": %s, \"reason\": \"told\", \"tscKhz\": 7, \"failed\": []}",
+		boot ? boot : this_boot, kvm ? "true" : "false");
+	assert_int_equal(file_write_atomic(folder->fd, "accelerator.json", text, strlen(text), 0600), 0);
+}
+
+static void test_measure_refuses(void **state)
+{
+	struct accelerator_measurement found;
+
+	accelerator_measure("/no/such/device", &found);
+	assert_false(found.usable);
+	assert_non_null(strstr(found.reason, "/no/such/device"));
+	/* It opens, but makes no machines. */
+	accelerator_measure("/dev/null", &found);
+	assert_false(found.usable);
+	assert_non_null(strstr(found.reason, "/dev/null"));
+}
+
+static void test_recalls(void **state)
+{
+	struct folder *folder = *state;
+	struct accelerator_choice choice;
+
+	know(folder, NULL, true);
+	assert_int_equal(accelerator_choose(folder->fd, "auto", -1, NULL, &choice, NULL), 0);
+	assert_int_equal(choice.accelerator, VM_KVM);
+	assert_string_equal(choice.reason, "told");
+	assert_int_equal(choice.tsc_khz, 7);
+	assert_int_equal(accelerator_choose(folder->fd, "tcg", -1, NULL, &choice, NULL), 0);
+	assert_int_equal(choice.accelerator, VM_TCG);
+	assert_true(choice.asked);
+}
+
+static void test_asked_for_in_vain(void **state)
+{
+	struct folder *folder = *state;
+	struct accelerator_choice choice;
+	struct cor_error err = {0};
+
+	know(folder, NULL, false);
+	assert_int_equal(accelerator_choose(folder->fd, "kvm", -1, NULL, &choice, &err), -ENOTSUP);
+	assert_int_equal(err.status, COR_UNSUPPORTED);
+	assert_non_null(strstr(err.msg, "told"));
+	assert_int_equal(accelerator_choose(folder->fd, "hvf", -1, NULL, &choice, &err), -EINVAL);
+	assert_int_equal(err.status, COR_INVALID);
+}
+
+/* Another boot may have another processor: it is measured again. So is what a damaged file held. */
+static void test_measures_again(void **state)
+{
+	struct folder *folder = *state;
+	struct accelerator_choice choice;
+
+	know(folder, "another-boot", true);
+	assert_int_equal(accelerator_choose(folder->fd, NULL, -1, NULL, &choice, NULL), 0);
+	assert_string_not_equal(choice.reason, "told");
+	assert_int_equal(file_write_atomic(folder->fd, "accelerator.json", "{", 1, 0600), 0);
+	assert_int_equal(accelerator_choose(folder->fd, NULL, -1, NULL, &choice, NULL), 0);
+	assert_string_not_equal(choice.reason, "told");
+}
+
+static void test_distrust(void **state)
+{
+	struct folder *folder = *state;
+	struct accelerator_choice choice;
+	_fd_ int one = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), other = memfd_with("kernel", "x", 1);
+
+	know(folder, NULL, true);
+	assert_int_equal(accelerator_distrust(folder->fd, one, "/bin/sh", NULL), 0);
+	assert_int_equal(accelerator_distrust(folder->fd, one, "/bin/sh", NULL), 0);
+	assert_int_equal(accelerator_choose(folder->fd, "auto", one, "/bin/sh", &choice, NULL), 0);
+	assert_int_equal(choice.accelerator, VM_TCG);
+	assert_non_null(strstr(choice.reason, "did not answer"));
+	/* Another kernel, another VMM and an explicit wish are not concerned. */
+	assert_int_equal(accelerator_choose(folder->fd, "auto", other, "/bin/sh", &choice, NULL), 0);
+	assert_int_equal(choice.accelerator, VM_KVM);
+	assert_int_equal(accelerator_choose(folder->fd, "auto", one, "/proc/self/exe", &choice, NULL), 0);
+	assert_int_equal(choice.accelerator, VM_KVM);
+	assert_int_equal(accelerator_choose(folder->fd, "kvm", one, "/bin/sh", &choice, NULL), 0);
+	assert_int_equal(choice.accelerator, VM_KVM);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_measure_refuses),
+		cmocka_unit_test_setup_teardown(test_recalls, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_asked_for_in_vain, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_measures_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_distrust, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One place that knows QEMU's command line.
+ *
+ * x86-64 is the microvm machine, entered at the kernel's PVH note. Its devices are on virtio-mmio, of which it has 8 slots without ACPI. A
+ * machine with more devices than that gets ACPI and a second I/O APIC, and so 24 slots; the others start a little faster without. arm64 is the virt
+ * machine, which has 32 slots anyway.
+ *
+ * Disks are explicit block nodes over descriptors. The overlay names its backing node here, so that a name written inside the file
+ * (which a guest can reach through nothing, but a user's mistake could) is never followed. */
+#include "vmm/qemu_args.h"
+
+#include "base/size.h"
+
+#include <errno.h>
+
+#define SLOTS_PLAIN 8u
+#define SLOTS_ACPI  24u
+#define SLOTS_ARM   32u
+#define NAME_SET    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
+enum vm_arch vm_arch_native(void)
+{
+#if defined(__aarch64__)
+	return VM_ARM64;
+#else
+	return VM_X86_64;
+#endif
+}
+
+const char *qemu_program_name(enum vm_arch arch)
+{
+	return arch == VM_ARM64 ? "qemu-system-aarch64" : "qemu-system-x86_64";
+}
+
+/* The agent's line, the entropy source, the disks, the extras. */
+static unsigned count_devices(const struct vm_spec *spec)
+{
+	return 2 + (unsigned)spec->disk_count + spec->extra_devices;
+}
+
+static int add_machine(enum vm_arch arch, const struct vm_spec *spec, struct strv *args,
+		       struct cor_error *err)
+{
+	unsigned devices = count_devices(spec);
+	unsigned slots = arch == VM_ARM64 ? SLOTS_ARM : SLOTS_ACPI;
+
+	if (devices > slots)
+		return cor_fail(err, COR_INVALID, EINVAL, "a machine takes %u devices, not %u", slots,
+				devices);
+	strv_add(args, "-machine");
+	if (arch == VM_ARM64)
+		strv_add(args, "virt,gic-version=max,usb=off,its=off");
+	else if (devices <= SLOTS_PLAIN)
+		strv_add(args, "microvm,acpi=off,isa-serial=on");
+	else
+		strv_add(args, "microvm,acpi=on,ioapic2=on,pcie=off,isa-serial=on");
+	return 0;
+}
+
+static void add_processor(enum vm_arch arch, const struct vm_spec *spec, struct strv *args)
+{
+	bool kvm = spec->accelerator == VM_KVM;
+
+	strv_add(args, "-accel");
+	strv_add(args, kvm ? "kvm" : "tcg,thread=multi");
+	strv_add(args, "-cpu");
+	if (arch == VM_ARM64)
+		strv_add(args, kvm ? "host" : "max");
+	else if (spec->nested)
+		strv_add(args, kvm ? "host" : "max");
+	else
+		strv_add(args, kvm ? "host,vmx=off,svm=off" : "max,svm=off");
+	strv_add(args, "-smp");
+	strv_addf(args, "%u", spec->cpus);
+	strv_add(args, "-m");
+	strv_addf(args, "size=%lluk", (unsigned long long)(spec->memory / KIB));
+}
+
+/* What the kernel is told before what the user tells it. Under TCG it would spend a second on finding out how fast its delay loop and
+ * its clock are, and then take a clock of 10 ms. */
+static int add_kernel(enum vm_arch arch, const struct vm_spec *spec, struct strv *args, struct cor_error *err)
+{
+	_strv_ struct strv words = {0};
+	char *line;
+
+	strv_add(&words, arch == VM_ARM64 ? "console=ttyAMA0" : "console=ttyS0");
+	strv_add(&words, "quiet");
+	strv_add(&words, "panic=-1");
+	if (arch == VM_X86_64)
+		strv_add(&words, "reboot=t");
+	if (spec->accelerator == VM_TCG) {
+		strv_add(&words, "lpj=1500000");
+		if (arch == VM_X86_64 && spec->tsc_khz) {
+			strv_add(&words, "tsc=reliable");
+			strv_addf(&words, "tsc_early_khz=%llu", (unsigned long long)spec->tsc_khz);
+		}
+	}
+	for (size_t i = 0; spec->kernel_args && spec->kernel_args[i]; i++)
+		strv_add(&words, spec->kernel_args[i]);
+	line = strv_join(&words, " ");
+	strv_add(args, "-kernel");
+	strv_addf(args, "/proc/self/fd/%d", spec->kernel_fd);
+	strv_add(args, "-initrd");
+	strv_addf(args, "/proc/self/fd/%d", spec->initramfs_fd);
+	strv_add(args, "-append");
+	strv_take(args, line);
+	/* QEMU adds a line per device of up to 40 bytes. */
+	if (strlen(line) + 40 * SLOTS_ACPI > QEMU_COMMAND_LINE_MAX)
+		return cor_fail(err, COR_INVALID, E2BIG, "the kernel's command line is too long");
+	return 0;
+}
+
+static int add_disk(const struct vm_disk *disk, size_t index, struct strv *args, struct cor_error *err)
+{
+	const char *flush = disk->ephemeral ? "on" : "off";
+	const char *top = "base";
+
+	if (!str_made_of(disk->serial, VM_SERIAL_MAX, NAME_SET))
+		return cor_fail(err, COR_INVALID, EINVAL, "'%s' is no name for a disk", disk->serial);
+	strv_add(args, "-add-fd");
+	strv_addf(args, "fd=%d,set=%zu", disk->base_fd, 2 * index + 1);
+	strv_add(args, "-blockdev");
+	strv_addf(args,
+		  "driver=raw,node-name=base%zu,read-only=on,file.driver=file,"
+		  "file.filename=/dev/fdset/%zu,file.read-only=on,file.locking=off",
+		  index, 2 * index + 1);
+	if (disk->overlay_fd >= 0) {
+		top = "root";
+		strv_add(args, "-add-fd");
+		strv_addf(args, "fd=%d,set=%zu", disk->overlay_fd, 2 * index + 2);
+		strv_add(args, "-blockdev");
+		strv_addf(args,
+			  "driver=qcow2,node-name=root%zu,backing=base%zu,discard=unmap,cache.no-flush=%s,"
+			  "file.driver=file,"
+			  "file.filename=/dev/fdset/"
+			  "%zu,file.locking=off,file.discard=unmap,file.cache.no-flush=%s",
+			  index, index, flush, 2 * index + 2, flush);
+	}
+	/* A full disk of the host is the guest's I/O error, not a machine that stands still. */
+	strv_add(args, "-device");
+	strv_addf(args, "virtio-blk-device,drive=%s%zu,serial=%s%s", top, index, disk->serial,
+		  disk->overlay_fd >= 0 ? ",werror=report,rerror=report" : "");
+	return 0;
+}
+
+static void add_lines(enum vm_arch arch, const struct qemu_fds *fds, struct strv *args)
+{
+	strv_add(args, "-chardev");
+	strv_addf(args, "socket,id=control,fd=%d", fds->control);
+	strv_add(args, "-mon");
+	strv_add(args, "chardev=control,mode=control");
+	strv_add(args, "-chardev");
+	strv_addf(args, "socket,id=console,fd=%d", fds->console);
+	strv_add(args, "-serial");
+	strv_add(args, "chardev:console");
+	strv_add(args, "-chardev");
+	strv_addf(args, "socket,id=agent,fd=%d", fds->agent);
+	strv_add(args, "-device");
+	strv_add(args, "virtio-serial-device");
+	strv_add(args, "-device");
+	strv_add(args, "virtserialport,chardev=agent,name=coracle.agent");
+}
+
+static int build(enum vm_arch arch, const struct vm_spec *spec, const struct qemu_fds *fds, struct strv *args,
+		 struct cor_error *err)
+{
+	static const char *const constant[] = {
+		"-nodefaults",
+		"-no-user-config",
+		"-no-reboot",
+		"-display",
+		"none",
+		"-sandbox",
+		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+		"-global",
+		"virtio-mmio.force-legacy=false",
+	};
+	int r;
+
+	if (!str_made_of(spec->name, 64, NAME_SET))
+		return cor_fail(err, COR_INVALID, EINVAL, "'%s' is no name for a machine", spec->name);
+	strv_add(args, qemu_program_name(arch));
+	strv_add(args, "-name");
+	strv_add(args, spec->name);
+	for (size_t i = 0; i < ARRAY_SIZE(constant); i++)
+		strv_add(args, constant[i]);
+	r = add_machine(arch, spec, args, err);
+	if (r < 0)
+		return r;
+	add_processor(arch, spec, args);
+	r = add_kernel(arch, spec, args, err);
+	if (r < 0)
+		return r;
+	add_lines(arch, fds, args);
+	strv_add(args, "-device");
+	strv_add(args, "virtio-rng-device");
+	for (size_t i = 0; i < spec->disk_count; i++) {
+		r = add_disk(&spec->disks[i], i, args, err);
+		if (r < 0)
+			return r;
+	}
+	for (unsigned i = 0; i < spec->extra_devices; i++) {
+		strv_add(args, "-device");
+		strv_add(args, "virtio-rng-device");
+	}
+	return 0;
+}
+
+int qemu_args(enum vm_arch arch, const struct vm_spec *spec, const struct qemu_fds *fds,
+	      struct strv *ret_args, struct cor_error *err)
+{
+	_strv_ struct strv args = {0};
+	int r = build(arch, spec, fds, &args, err);
+
+	if (r < 0)
+		return r;
+	*ret_args = args;
+	args = (struct strv){0};
+	return 0;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/qemu_args.h"
+
+#include "base/size.h"
+
+#include <errno.h>
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+static const struct qemu_fds fds = {.agent = 10, .console = 11, .control = 12};
+
+static struct vm_spec usual(void)
+{
+	return (struct vm_spec){.name = "coracle0",
+				.cpus = 2,
+				.memory = 512 * MIB,
+				.kernel_fd = 5,
+				.initramfs_fd = 6,
+				.tsc_khz = 2000000};
+}
+
+static struct strv make(enum vm_arch arch, const struct vm_spec *spec)
+{
+	struct strv args = {0};
+
+	assert_int_equal(qemu_args(arch, spec, &fds, &args, NULL), 0);
+	return args;
+}
+
+/* What follows an option; NULL where the option is not there. */
+static const char *after(const struct strv *args, const char *option)
+{
+	for (size_t i = 0; i + 1 < args->count; i++)
+		if (strcmp(args->items[i], option) == 0)
+			return args->items[i + 1];
+	return NULL;
+}
+
+static size_t count(const struct strv *args, const char *prefix)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < args->count; i++)
+		n += str_after(args->items[i], prefix) != NULL;
+	return n;
+}
+
+static void test_x86(void **state)
+{
+	struct vm_spec spec = usual();
+	_strv_ struct strv args = make(VM_X86_64, &spec);
+
+	assert_string_equal(args.items[0], "qemu-system-x86_64");
+	assert_string_equal(after(&args, "-machine"), "microvm,acpi=off,isa-serial=on");
+	assert_string_equal(after(&args, "-accel"), "tcg,thread=multi");
+	assert_string_equal(after(&args, "-cpu"), "max,svm=off");
+	assert_string_equal(after(&args, "-smp"), "2");
+	assert_string_equal(after(&args, "-m"), "size=524288k");
+	assert_string_equal(after(&args, "-kernel"), "/proc/self/fd/5");
+	assert_string_equal(after(&args, "-initrd"), "/proc/self/fd/6");
+	assert_string_equal(after(&args, "-append"),
+			    "console=ttyS0 quiet panic=-1 reboot=t lpj=1500000 tsc=reliable "
+			    "tsc_early_khz=2000000");
+	assert_non_null(str_after(after(&args, "-sandbox"), "on,"));
+	assert_true(strv_contains(&args, "-nodefaults"));
+	assert_true(strv_contains(&args, "-no-user-config"));
+	assert_true(strv_contains(&args, "-no-reboot"));
+	assert_true(strv_contains(&args, "virtserialport,chardev=agent,name=coracle.agent"));
+	assert_true(strv_contains(&args, "socket,id=agent,fd=10"));
+}
+
+static void test_kvm(void **state)
+{
+	static const char *const more[] = {"debug", "a=b", NULL};
+	struct vm_spec spec = usual();
+
+	spec.accelerator = VM_KVM;
+	spec.kernel_args = more;
+	_strv_ struct strv args = make(VM_X86_64, &spec);
+	assert_string_equal(after(&args, "-accel"), "kvm");
+	assert_string_equal(after(&args, "-cpu"), "host,vmx=off,svm=off");
+	/* A real processor knows its own rates. */
+	assert_string_equal(after(&args, "-append"), "console=ttyS0 quiet panic=-1 reboot=t debug a=b");
+	spec.nested = true;
+	_strv_ struct strv nested = make(VM_X86_64, &spec);
+	assert_string_equal(after(&nested, "-cpu"), "host");
+}
+
+static void test_arm64(void **state)
+{
+	struct vm_disk disk = {.serial = "root", .base_fd = 8, .overlay_fd = 9};
+	struct vm_spec spec = usual();
+
+	spec.disks = &disk;
+	spec.disk_count = 1;
+	_strv_ struct strv args = make(VM_ARM64, &spec);
+	assert_string_equal(args.items[0], "qemu-system-aarch64");
+	assert_string_equal(after(&args, "-machine"), "virt,gic-version=max,usb=off,its=off");
+	assert_string_equal(after(&args, "-cpu"), "max");
+	assert_string_equal(after(&args, "-append"), "console=ttyAMA0 quiet panic=-1 lpj=1500000");
+	assert_int_equal(count(&args, "virtio-blk-device,"), 1);
+	spec.accelerator = VM_KVM;
+	_strv_ struct strv kvm = make(VM_ARM64, &spec);
+	assert_string_equal(after(&kvm, "-cpu"), "host");
+}
+
+/* The backing node is named on the command line, so that a name inside the overlay counts for nothing. */
+static void test_disks(void **state)
+{
+	struct vm_disk disks[] = {{.serial = "root", .base_fd = 8, .overlay_fd = 9, .ephemeral = true},
+				  {.serial = "data", .base_fd = 20, .overlay_fd = -1}};
+	struct vm_spec spec = usual();
+
+	spec.disks = disks;
+	spec.disk_count = ARRAY_SIZE(disks);
+	_strv_ struct strv args = make(VM_X86_64, &spec);
+	assert_true(strv_contains(&args, "fd=8,set=1"));
+	assert_true(strv_contains(&args, "fd=9,set=2"));
+	assert_true(strv_contains(&args, "fd=20,set=3"));
+	assert_int_equal(count(&args, "driver=qcow2,node-name=root0,backing=base0,"), 1);
+	assert_int_equal(count(&args, "driver=raw,node-name=base0,read-only=on,"), 1);
+	assert_int_equal(count(&args, "virtio-blk-device,drive=root0,serial=root,"), 1);
+	assert_true(strv_contains(&args, "virtio-blk-device,drive=base1,serial=data"));
+	for (size_t i = 0; i < args.count; i++)
+		if (str_after(args.items[i], "driver=qcow2,"))
+			assert_non_null(strstr(args.items[i], "cache.no-flush=on"));
+}
+
+static void test_slots(void **state)
+{
+	struct vm_spec spec = usual();
+
+	spec.extra_devices = 6;
+	_strv_ struct strv full = make(VM_X86_64, &spec);
+	assert_non_null(strstr(after(&full, "-machine"), "acpi=off"));
+	spec.extra_devices = 12;
+	_strv_ struct strv more = make(VM_X86_64, &spec);
+	assert_non_null(strstr(after(&more, "-machine"), "acpi=on"));
+	assert_int_equal(count(&more, "virtio-rng-device"), 13);
+	spec.extra_devices = 23;
+	assert_int_equal(qemu_args(VM_X86_64, &spec, &fds, &(struct strv){0}, NULL), -EINVAL);
+}
+
+static void test_refused(void **state)
+{
+	struct vm_disk disk = {.serial = "root,readonly=off", .base_fd = 8, .overlay_fd = -1};
+	struct cor_error err = {0};
+	char long_argument[2048] = {0};
+	const char *const more[] = {long_argument, NULL};
+	struct vm_spec spec = usual();
+
+	spec.disks = &disk;
+	spec.disk_count = 1;
+	assert_int_equal(qemu_args(VM_X86_64, &spec, &fds, &(struct strv){0}, &err), -EINVAL);
+	assert_int_equal(err.status, COR_INVALID);
+	disk.serial = "a-serial-that-is-too-long";
+	assert_int_equal(qemu_args(VM_X86_64, &spec, &fds, &(struct strv){0}, NULL), -EINVAL);
+	spec = usual();
+	spec.name = "a,process=b";
+	assert_int_equal(qemu_args(VM_X86_64, &spec, &fds, &(struct strv){0}, NULL), -EINVAL);
+	spec = usual();
+	memset(long_argument, 'x', sizeof(long_argument) - 1);
+	spec.kernel_args = more;
+	assert_int_equal(qemu_args(VM_X86_64, &spec, &fds, &(struct strv){0}, &err), -E2BIG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_x86),   cmocka_unit_test(test_kvm),   cmocka_unit_test(test_arm64),
+		cmocka_unit_test(test_disks), cmocka_unit_test(test_slots), cmocka_unit_test(test_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A line at a time. QEMU may have been taken over by its guest, so lines have a limit and answers are held against their types. */
+#include "vmm/qmp.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+static int send_command(struct qmp *qmp, const char *command, json_t *arguments)
+{
+	_json_ json_t *message = json_pack("{s:s, s:i}", "execute", command, "id", (int)++qmp->last_id);
+	_free_ char *text = NULL;
+	size_t size;
+
+	if (arguments)
+		json_object_set(message, "arguments", arguments);
+	text = json_dumps(message, JSON_COMPACT);
+	if (!text)
+		return -EINVAL;
+	size = strlen(text);
+	text[size] = '\n';
+	return send(qmp->fd, text, size + 1, MSG_NOSIGNAL) == (ssize_t)size + 1 ? 0 : -ECONNRESET;
+}
+
+int qmp_init(struct qmp *qmp, int fd, void (*on_event)(const char *name, const json_t *data, void *user),
+	     void *user)
+{
+	int r = fd_set_nonblocking(fd, true);
+
+	*qmp = (struct qmp){.fd = fd, .on_event = on_event, .user = user};
+	return r < 0 ? r : send_command(qmp, "qmp_capabilities", NULL);
+}
+
+void qmp_release(struct qmp *qmp)
+{
+	buffer_release(&qmp->in);
+}
+
+/* Takes the next whole line. 1, 0 when there is none, -EPROTO. */
+static int next_message(struct qmp *qmp, json_t **ret)
+{
+	for (;;) {
+		uint8_t *data = buffer_bytes(&qmp->in);
+		uint8_t *end = data ? memchr(data, '\n', buffer_size(&qmp->in)) : NULL;
+		size_t size;
+
+		if (!end)
+			return buffer_size(&qmp->in) > QMP_LINE_MAX ? -EPROTO : 0;
+		size = (size_t)(end - data);
+		*ret = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
+		buffer_consume(&qmp->in, size + 1);
+		if (json_is_object(*ret))
+			return 1;
+		json_decref(*ret);
+		return -EPROTO;
+	}
+}
+
+static int fill(struct qmp *qmp)
+{
+	uint8_t *room = buffer_reserve(&qmp->in, 4096);
+	ssize_t n = recv(qmp->fd, room, 4096, MSG_DONTWAIT);
+
+	if (n > 0) {
+		buffer_commit(&qmp->in, (size_t)n);
+		return 0;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return -EAGAIN;
+	return -ECONNRESET;
+}
+
+static void tell_event(struct qmp *qmp, const json_t *message)
+{
+	const char *name = NULL;
+	json_t *data = NULL;
+
+	if (json_get_string(message, "event", &name) < 0 || !name || !qmp->on_event)
+		return;
+	if (json_get_object(message, "data", &data) == 0)
+		qmp->on_event(name, data, qmp->user);
+}
+
+/* Handles messages until the answer to id comes (1, *ret_answer), or there are no more (0), or -errno. */
+static int drain(struct qmp *qmp, int64_t id, json_t **ret_answer)
+{
+	for (;;) {
+		_json_ json_t *message = NULL;
+		int64_t of = 0;
+		int r = next_message(qmp, &message);
+
+		if (r <= 0)
+			return r;
+		tell_event(qmp, message);
+		if (id && json_get_int(message, "id", &of) == 0 && of == id) {
+			*ret_answer = steal_ptr(message);
+			return 1;
+		}
+	}
+}
+
+int qmp_process(struct qmp *qmp)
+{
+	int r;
+
+	do {
+		r = fill(qmp);
+		int drained = drain(qmp, 0, NULL);
+
+		if (drained < 0)
+			return drained;
+	} while (r == 0);
+	return r == -EAGAIN ? 0 : r;
+}
+
+static int judge(const json_t *answer, const char *command, struct cor_error *err)
+{
+	const char *text = "no reason";
+	json_t *error = NULL;
+
+	if (json_get_object(answer, "error", &error) == 0 && !error)
+		return 0;
+	if (error)
+		json_get_string(error, "desc", &text);
+	return cor_fail(err, COR_INTERNAL, EIO, "QEMU refuses %s: %s", command, text);
+}
+
+int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int timeout_ms,
+		struct cor_error *err)
+{
+	uint64_t deadline = clock_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
+	int r = send_command(qmp, command, arguments);
+
+	while (r == 0) {
+		_json_ json_t *answer = NULL;
+		struct pollfd ready = {.fd = qmp->fd, .events = POLLIN};
+		uint64_t now = clock_monotonic_ns();
+
+		r = drain(qmp, qmp->last_id, &answer);
+		if (r > 0)
+			return judge(answer, command, err);
+		if (r < 0)
+			break;
+		if (now >= deadline || poll(&ready, 1, (int)((deadline - now) / 1000000) + 1) == 0)
+			return cor_fail(err, COR_TIMEOUT, ETIMEDOUT, "QEMU does not answer %s", command);
+		r = fill(qmp);
+		if (r == -EAGAIN)
+			r = 0;
+	}
+	return cor_fail(err, COR_UNAVAILABLE, r, "QEMU has gone");
+}

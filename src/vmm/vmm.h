@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Virtual machines, whatever program runs them.
+ *
+ * A driver is a table of operations; the rest of Coracle calls the wrappers below. The caller opens every file and hands over descriptors: the
+ * program that runs the machine opens nothing that belongs to a container, and so can run as nobody. A machine dies with its maker.
+ *
+ * A running machine is four descriptors that the caller polls: its process, its console, its agent's line and its control. */
+#pragma once
+
+#include "base/error.h"
+#include "vmm/accelerator.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define VM_SERIAL_MAX 20 /* bytes of a virtio-blk serial */
+
+/* A block device of the guest, found there by its serial. */
+struct vm_disk {
+	const char *serial; /* 1 to VM_SERIAL_MAX bytes of [A-Za-z0-9_-] */
+	int overlay_fd;     /* a qcow2 file, open for reading and writing; -1: the guest cannot write */
+	int base_fd;    /* a raw file, open for reading only, that lies below the overlay or is the disk */
+	bool ephemeral; /* the overlay will be thrown away: flushes need not reach the host's disk */
+};
+
+/* What a machine is made of. All is borrowed during vm_start. */
+struct vm_spec {
+	const char *name; /* appears in lists of processes; [a-z0-9]+ */
+	enum vm_accelerator accelerator;
+	uint64_t tsc_khz; /* of the host, for guests that are not accelerated; 0: unknown */
+	unsigned cpus;    /* at least 1 */
+	uint64_t memory;  /* bytes */
+	bool nested;      /* the guest may run virtual machines itself */
+	int kernel_fd, initramfs_fd;
+	const char *const *kernel_args; /* NULL-terminated, appended; may be NULL */
+	const struct vm_disk *disks;
+	size_t disk_count;
+	unsigned extra_devices; /* further virtio devices (entropy sources) that test the number of slots */
+	uid_t uid;              /* the VMM's own when we are root; (uid_t)-1: ours */
+	const char *program;    /* NULL: the driver's usual one */
+};
+
+struct vm;
+
+/* One way of running a machine. NULL operations are not supported by the driver. */
+struct vmm_driver {
+	const char *name;
+	int (*probe)(struct cor_error *err); /* 0: usable on this host */
+	int (*start)(const struct vm_spec *spec, struct vm **ret_vm, struct cor_error *err);
+	int (*process_control)(struct vm *vm, struct cor_error *err);
+	int (*pause)(struct vm *vm, struct cor_error *err);
+	int (*resume)(struct vm *vm, struct cor_error *err);
+	void (*free)(struct vm *vm);
+};
+
+/* What all drivers' machines begin with. */
+struct vm {
+	const struct vmm_driver *driver;
+	pid_t pid;
+	int pidfd;       /* readable: the VMM has ended; it is not reaped before vm_free */
+	int agent_fd;    /* a connected socket: the byte stream of the guest's port "coracle.agent" */
+	int console_fd;  /* a connected socket: what the guest's kernel writes */
+	int messages_fd; /* a pipe: what the VMM has to say to people */
+	int control_fd;  /* readable: call vm_process_control */
+	char end[64];    /* why the guest ended, in the VMM's words, once it is known; otherwise empty */
+};
+
+/* The drivers of this build, NULL-terminated, the preferred one first. */
+extern const struct vmm_driver *const vmm_drivers[];
+extern const struct vmm_driver vmm_qemu;
+
+/* Starts a machine; does not wait for its guest. COR_NOT_FOUND without the program, COR_INVALID for a spec that cannot be. */
+int vm_start(const struct vmm_driver *driver, const struct vm_spec *spec, struct vm **ret_vm,
+	     struct cor_error *err);
+/* Reads what the VMM tells; never blocks. -ECONNRESET when it has gone. */
+int vm_process_control(struct vm *vm, struct cor_error *err);
+/* The guest's CPUs stand still and go on. Block for at most a second. COR_UNSUPPORTED when the driver has no such operation. */
+int vm_pause(struct vm *vm, struct cor_error *err);
+int vm_resume(struct vm *vm, struct cor_error *err);
+/* Ends the machine at once: nothing of the guest is saved. */
+void vm_kill(struct vm *vm);
+/* Kills, reaps and releases; closes the descriptors that are still in struct vm. NULL is fine. */
+void vm_free(struct vm *vm);
+
+/* The QEMU that a machine would be run with; the caller's, or NULL when there is none. */
+char *qemu_program(void);
