@@ -56,7 +56,10 @@ static void give_window(struct rpc_call *call, size_t size)
 
 void call_receive(struct rpc_call *call, const uint8_t *data, size_t size)
 {
-	if (call->closed) {
+	if (call->closed)
+		return;
+	if (call->deaf) {
+		give_window(call, size);
 		return;
 	}
 	buffer_append(&call->in, data, size);
@@ -91,7 +94,7 @@ static void deliver_messages(struct rpc_call *call)
 {
 	size_t size;
 
-	while (!call->paused && next_message(call, &size) > 0) {
+	while (!call->paused && !call->deaf && next_message(call, &size) > 0) {
 		/* The user may look at the bytes as long as the callback lasts; nothing is received meanwhile. */
 		if (call->events.on_message)
 			call->events.on_message(call, buffer_bytes(&call->in) + FRAME_HEAD, size, call->user);
@@ -114,7 +117,7 @@ void call_deliver(struct rpc_call *call)
 	if (call->conn->server && !call->opened && !call->closed)
 		return;
 	deliver_messages(call);
-	if (call->input_ended && !call->told_input_ended && !call->paused) {
+	if (call->input_ended && !call->told_input_ended && !call->paused && !call->deaf) {
 		call->told_input_ended = true;
 		if (buffer_size(&call->in) && !call->closed)
 			call_abort(call, COR_CORRUPT, EPROTO, "the stream ended in the middle of a message");
@@ -126,7 +129,7 @@ void call_deliver(struct rpc_call *call)
 		if (call->events.on_writable)
 			call->events.on_writable(call, call->user);
 	}
-	if (call->closed && !call->paused)
+	if (call->closed && (!call->paused || call->deaf))
 		tell_end(call);
 }
 
@@ -169,7 +172,6 @@ static int submit_trailers(struct rpc_call *call)
 	trailers[0] = (nghttp2_nv)HEADER("grpc-status", code);
 	trailers[1] = (nghttp2_nv)HEADER("coracle-status", status_to_word(call->status.status, word));
 	trailers[2] = (nghttp2_nv)HEADER("grpc-message", message);
-	call->trailers_sent = true;
 	return nghttp2_submit_trailer(call->conn->session, call->stream, trailers,
 				      call->status.status == COR_OK ? 1 : ARRAY_SIZE(trailers));
 }
@@ -264,12 +266,28 @@ void rpc_call_half_close(struct rpc_call *call)
 	wake_stream(call);
 }
 
+void call_stop_sending(struct rpc_call *call)
+{
+	buffer_clear(&call->queue);
+	rpc_call_half_close(call);
+}
+
+/* What came and still comes is thrown away; the sender gets its window back, so that it can go on to its end. */
+static void stop_listening(struct rpc_call *call)
+{
+	call->deaf = true;
+	buffer_clear(&call->in);
+	give_window(call, call->held_back);
+	call->held_back = 0;
+}
+
 void rpc_call_finish(struct rpc_call *call, const struct cor_error *status)
 {
 	if (call->closed || call->half_closed)
 		return;
 	call->status = status ? *status : (struct cor_error){0};
 	call->has_status = true;
+	stop_listening(call);
 	rpc_call_half_close(call);
 }
 
@@ -287,6 +305,9 @@ void call_stream_closed(struct rpc_call *call, const struct cor_error *reason)
 		return;
 	call->closed = true;
 	call->input_ended = true;
+	/* Whole messages that came before a failure are delivered, but not kept for a user who has paused. */
+	if (call->paused && (reason || call->conn->server))
+		call->deaf = true;
 	if (reason) {
 		call->status = *reason;
 	} else if (call->conn->server) {
@@ -310,18 +331,14 @@ void call_abort(struct rpc_call *call, enum cor_status status, int err, const ch
 	if (call->closed)
 		return;
 	cor_fail(&reason, status, err, "%s", text);
-	buffer_clear(&call->in);
 	if (call->conn->server && !call->half_closed) {
-		/* The client is told why; what it still sends is read and thrown away. */
+		/* The client is told why. */
 		rpc_call_finish(call, &reason);
-		call->paused = false;
-		give_window(call, call->held_back);
-		call->held_back = 0;
 		return;
 	}
+	stop_listening(call);
 	nghttp2_session_set_stream_user_data(call->conn->session, call->stream, NULL);
 	nghttp2_submit_rst_stream(call->conn->session, NGHTTP2_FLAG_NONE, call->stream, NGHTTP2_CANCEL);
-	call->paused = false;
 	call_stream_closed(call, &reason);
 }
 
@@ -401,7 +418,7 @@ uint64_t rpc_call_timeout_ms(const struct rpc_call *call)
 	char *unit;
 	uint64_t value = strtoull(call->timeout, &unit, 10);
 
-	if (!call->timeout[0] || unit == call->timeout || unit - call->timeout > 8)
+	if (call->timeout[0] < '0' || call->timeout[0] > '9' || unit - call->timeout > 8)
 		return RPC_NO_DEADLINE;
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
 		if (*unit == units[i].unit)

@@ -12,6 +12,8 @@
 #include "base/str.h"
 
 #include <errno.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
 #define READ_SIZE   (256 << 10)
 #define WRITE_CHUNK (256 << 10) /* frames are gathered up to so much before they are written */
@@ -23,16 +25,16 @@ static void free_handle(uv_handle_t *handle)
 	free(handle);
 }
 
-static void on_kick(uv_prepare_t *kick)
+static void on_kick(uv_idle_t *kick)
 {
-	uv_prepare_stop(kick);
+	uv_idle_stop(kick);
 	conn_turn(kick->data, false);
 }
 
 void conn_schedule(struct rpc_conn *conn)
 {
 	if (conn->depth == 0 && !uv_is_closing((uv_handle_t *)conn->kick))
-		uv_prepare_start(conn->kick, on_kick);
+		uv_idle_start(conn->kick, on_kick);
 }
 
 static void conn_break(struct rpc_conn *conn, enum cor_status status, int err, const char *text)
@@ -111,8 +113,44 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	if (frame->hd.type == NGHTTP2_HEADERS && conn->server && !call->opened)
 		server_begin(call);
 	if ((frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
-	    frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+	    frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
 		call->input_ended = true;
+		/* A server that has answered wants no more requests: the call ends, though our half is still open. */
+		if (!conn->server)
+			call_stop_sending(call);
+	}
+	return 0;
+}
+
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+	struct rpc_conn *conn = user;
+	struct rpc_call *call = call_of(session, frame->hd.stream_id);
+
+	if (!call || !conn->server || frame->hd.type != NGHTTP2_HEADERS ||
+	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		return 0;
+	call->answered = true;
+	/* RFC 9113, 8.1: asks a client that has not finished its request to stop. */
+	if (!call->input_ended)
+		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+	return 0;
+}
+
+/* A request that never became a stream: the other side said that it takes no more. */
+static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
+{
+	struct rpc_call *call = NULL;
+	struct cor_error reason;
+
+	for (struct rpc_call *c = ((struct rpc_conn *)user)->calls; c && !call; c = c->next)
+		if (c->stream == frame->hd.stream_id)
+			call = c;
+	if (!call || call->conn->server || frame->hd.type != NGHTTP2_HEADERS)
+		return 0;
+	cor_fail(&reason, COR_UNAVAILABLE, ECONNREFUSED, "the call could not be made: %s",
+		 nghttp2_strerror(error));
+	call_stream_closed(call, &reason);
 	return 0;
 }
 
@@ -138,6 +176,11 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t er
 	if (!call)
 		return 0;
 	nghttp2_session_set_stream_user_data(session, stream, NULL);
+	if (call->answered) {
+		/* However the client left: it had the answer. */
+		call_stream_closed(call, NULL);
+		return 0;
+	}
 	if (error == NGHTTP2_REFUSED_STREAM || error == NGHTTP2_ENHANCE_YOUR_CALM)
 		cor_fail(&reason, COR_EXHAUSTED, EAGAIN, "the other side takes no more calls at once");
 	else if (error == NGHTTP2_CANCEL)
@@ -194,6 +237,8 @@ static int session_make(struct rpc_conn *conn)
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+	nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
 	nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
@@ -230,13 +275,15 @@ static void conn_read(struct rpc_conn *conn)
 {
 	static __thread uint8_t data[READ_SIZE];
 
-	/* A few reads per turn: a fast peer must not keep the loop from its other work. */
-	for (int i = 0; i < 4 && !conn->broken && !conn->released; i++) {
+	/* So much per turn: a fast peer must not keep the loop from its other work. A virtio-serial port gives one of the sender's
+	 * buffers at a time, however much waits, so that a short read means nothing there. */
+	for (size_t total = 0; total < 4 * sizeof(data) && !conn->broken && !conn->released;) {
 		ssize_t n = read(conn->fd, data, sizeof(data));
 
 		if (n > 0) {
 			feed(conn, data, (size_t)n);
-			if ((size_t)n < sizeof(data))
+			total += (size_t)n;
+			if ((size_t)n < sizeof(data) && conn->socket)
 				return;
 		} else if (n == 0) {
 			conn_break(conn, COR_UNAVAILABLE, ECONNRESET, "the other side closed the connection");
@@ -266,6 +313,12 @@ static bool gather(struct rpc_conn *conn)
 	return true;
 }
 
+/* A peer that is gone is an error to report, not a signal that ends the program of whoever uses the library. */
+static ssize_t put_bytes(struct rpc_conn *conn, const uint8_t *data, size_t size)
+{
+	return conn->socket ? send(conn->fd, data, size, MSG_NOSIGNAL) : write(conn->fd, data, size);
+}
+
 static void conn_write(struct rpc_conn *conn)
 {
 	bool more = true;
@@ -276,7 +329,7 @@ static void conn_write(struct rpc_conn *conn)
 		/* DATA frames go into `out` beside mem_send's return value, so its growth is what counts. */
 		more = gather(conn) || buffer_size(&conn->out) != before;
 		while (buffer_size(&conn->out)) {
-			ssize_t n = write(conn->fd, buffer_bytes(&conn->out), buffer_size(&conn->out));
+			ssize_t n = put_bytes(conn, buffer_bytes(&conn->out), buffer_size(&conn->out));
 
 			if (n >= 0) {
 				buffer_consume(&conn->out, (size_t)n);
@@ -319,7 +372,7 @@ static void conn_destroy(struct rpc_conn *conn)
 		if (!call->closed)
 			call_stream_closed(call, &reason);
 		buffer_clear(&call->in);
-		call->paused = false;
+		call->deaf = true;
 		call_deliver(call);
 	}
 	nghttp2_session_del(conn->session);
@@ -346,8 +399,6 @@ static void tell_closed(struct rpc_conn *conn)
 
 static void conn_turn(struct rpc_conn *conn, bool readable)
 {
-	bool was_broken = conn->broken;
-
 	conn->depth++;
 	if (readable && !conn->broken)
 		conn_read(conn);
@@ -355,6 +406,11 @@ static void conn_turn(struct rpc_conn *conn, bool readable)
 		deliver_all(conn);
 	if (!conn->released && !conn->broken) {
 		conn_write(conn);
+		/* nghttp2 has said its last word (GOAWAY): what the other side sent was not HTTP/2, or it wants to end. */
+		if (!conn->broken && !nghttp2_session_want_read(conn->session) &&
+		    !nghttp2_session_want_write(conn->session) && !buffer_size(&conn->out))
+			conn_break(conn, COR_UNAVAILABLE, EPROTO,
+				   "the connection ended with a protocol error");
 		/* Writing made room: writers want to know, and what they add goes out in a turn of its own. */
 		deliver_all(conn);
 	}
@@ -364,8 +420,6 @@ static void conn_turn(struct rpc_conn *conn, bool readable)
 		return;
 	}
 	if (conn->broken) {
-		if (!was_broken)
-			deliver_all(conn);
 		tell_closed(conn);
 		return;
 	}
@@ -378,12 +432,14 @@ static void conn_turn(struct rpc_conn *conn, bool readable)
 
 static int conn_new(uv_loop_t *loop, int fd, struct rpc_conn *conn, struct cor_error *err)
 {
+	struct stat st;
 	int r = fd_set_nonblocking(fd, true);
 
 	if (r < 0)
 		return cor_fail_errno(err, r, "rpc: descriptor");
 	conn->loop = loop;
 	conn->fd = -1;
+	conn->socket = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
 	conn->poll = xcalloc(1, sizeof(*conn->poll));
 	r = uv_poll_init(loop, conn->poll, fd);
 	if (r < 0) {
@@ -392,7 +448,7 @@ static int conn_new(uv_loop_t *loop, int fd, struct rpc_conn *conn, struct cor_e
 	}
 	conn->poll->data = conn;
 	conn->kick = xcalloc(1, sizeof(*conn->kick));
-	uv_prepare_init(loop, conn->kick);
+	uv_idle_init(loop, conn->kick);
 	conn->kick->data = conn;
 	r = session_make(conn);
 	if (r < 0) {

@@ -19,9 +19,10 @@ struct rpc_conn {
 	uv_loop_t *loop;
 	int fd;
 	uv_poll_t *poll;    /* heap, since libuv closes handles later */
-	uv_prepare_t *kick; /* active while a turn is wanted */
+	uv_idle_t *kick; /* active while a turn is wanted; an idle handle, since the loop does not sleep while one is active */
 	nghttp2_session *session;
 	bool server;
+	bool socket; /* takes send(2), which raises no SIGPIPE */
 	const struct rpc_server_options *server_options;
 	struct rpc_client_options client_options;
 	struct rpc_listener *listener; /* whose connection it is, or NULL */
@@ -49,6 +50,7 @@ struct rpc_call {
 	bool paused;
 	bool input_ended;      /* the peer's half is closed … */
 	bool told_input_ended; /* … and the user knows */
+	bool deaf;             /* nobody wants what still comes in: it is thrown away */
 
 	/* Going out. */
 	struct buffer queue; /* framed messages */
@@ -56,7 +58,7 @@ struct rpc_call {
 	bool full;           /* the queue was above RPC_HIGH_WATER: on_writable is due */
 	bool half_closed;    /* client: no more after the queue; server: rpc_call_finish was called */
 	bool submitted;      /* server: response headers are out */
-	bool trailers_sent;
+	bool answered; /* server: the trailers went out */
 
 	/* The end. */
 	bool closed;     /* the stream is gone; on_end is due once the messages are delivered */
@@ -83,6 +85,8 @@ struct rpc_call *call_new(struct rpc_conn *conn, int32_t stream);
 void call_receive(struct rpc_call *call, const uint8_t *data, size_t size);
 /* Delivers what can be delivered, and the end when it is due; the call may be gone afterwards. */
 void call_deliver(struct rpc_call *call);
+/* Ends this half without what is queued. */
+void call_stop_sending(struct rpc_call *call);
 /* The stream is gone: fixes the status. */
 void call_stream_closed(struct rpc_call *call, const struct cor_error *reason);
 /* Ends the call from this side: the stream is reset, the status stands, on_end comes in a turn. */

@@ -17,8 +17,11 @@ struct fixture {
 	uv_loop_t loop;
 	struct rpc_conn *client, *server;
 	/* What the streaming method does and saw. */
-	bool hold;      /* the server does not read */
-	size_t produce; /* bytes that the server sends when it is asked */
+	bool hold; /* the server does not read */
+	bool finish_at_once;
+	struct rpc_conn *then; /* the client's next call goes here when its call ends */
+	bool free_at_end;      /* the client frees its connection when its call ends */
+	size_t produce;        /* bytes that the server sends when it is asked */
 	size_t received, messages;
 	struct rpc_call *server_call;
 	struct cor_error server_end, client_end;
@@ -66,6 +69,8 @@ static void server_message(struct rpc_call *call, const uint8_t *data, size_t si
 
 	f->received += size;
 	f->messages++;
+	if (f->finish_at_once)
+		rpc_call_finish(call, NULL);
 }
 
 static void server_half_close(struct rpc_call *call, void *user)
@@ -235,12 +240,22 @@ static void client_message(struct rpc_call *call, const uint8_t *data, size_t si
 	((struct fixture *)user)->client_received += size;
 }
 
+static struct rpc_call *begin(struct fixture *f, struct rpc_conn *conn);
+
 static void client_end(struct rpc_call *call, const struct cor_error *status, void *user)
 {
 	struct fixture *f = user;
+	struct rpc_conn *then = f->then;
 
 	f->client_end = *status;
 	f->client_ended = true;
+	f->then = NULL;
+	if (then)
+		rpc_call_send(begin(f, then), "abc", 3);
+	if (f->free_at_end) {
+		rpc_conn_free(f->client);
+		f->client = NULL;
+	}
 }
 
 static struct rpc_call *begin(struct fixture *f, struct rpc_conn *conn)
@@ -383,6 +398,154 @@ static void test_noise_is_not_http(void **state)
 	close(fds[1]);
 }
 
+static void test_an_answer_ends_the_call_while_the_client_still_sends(void **state)
+{
+	struct fixture *f = *state;
+	static const char block[60000];
+	struct rpc_call *call = begin(f, f->client);
+
+	f->finish_at_once = true;
+	for (int i = 0; i < 50; i++)
+		rpc_call_send(call, block, sizeof(block));
+	run_until(f, &f->client_ended);
+	run_until(f, &f->server_ended);
+	assert_int_equal(f->client_end.status, COR_OK);
+	assert_int_equal(f->server_end.status, COR_OK);
+	assert_int_equal(f->messages, 1);
+	assert_int_equal(call_hello(f->client, 1, "beside", NULL), 0);
+}
+
+/* After a message that is too large, what follows of it must not be taken for messages. */
+static void test_the_rest_of_a_refused_message(void **state)
+{
+	struct fixture *f = *state;
+	struct rpc_call *call = begin(f, f->client);
+	uint8_t *big = xcalloc(1, 3000000);
+
+	rpc_call_send(call, big, 3000000);
+	rpc_call_send(call, "abc", 3);
+	rpc_call_half_close(call);
+	free(big);
+	run_until(f, &f->client_ended);
+	run_until(f, &f->server_ended);
+	assert_int_equal(f->client_end.status, COR_EXHAUSTED);
+	assert_int_equal(f->messages, 0);
+}
+
+static void test_a_paused_reader_hears_that_the_client_left(void **state)
+{
+	struct fixture *f = *state;
+	struct rpc_call *call;
+
+	f->hold = true;
+	call = begin(f, f->client);
+	rpc_call_send(call, "abc", 3);
+	settle(f);
+	rpc_call_cancel(call);
+	run_until(f, &f->server_ended);
+	assert_int_equal(f->server_end.status, COR_CANCELLED);
+}
+
+static void test_a_paused_call_can_be_finished(void **state)
+{
+	struct fixture *f = *state;
+
+	f->hold = true;
+	begin(f, f->client);
+	settle(f);
+	rpc_call_finish(f->server_call, NULL);
+	run_until(f, &f->server_ended);
+	run_until(f, &f->client_ended);
+	assert_int_equal(f->server_end.status, COR_OK);
+	assert_int_equal(f->client_end.status, COR_OK);
+}
+
+/* The connection is freed from a callback that a failed write caused; and no signal ends the program. */
+static void test_freeing_when_a_write_fails(void **state)
+{
+	struct fixture *f = *state;
+	struct rpc_conn *client = NULL;
+	struct rpc_call *call;
+	int fds[2];
+
+	pair(fds);
+	assert_int_equal(rpc_connect(&f->loop, fds[1], NULL, &client, NULL), 0);
+	settle(f);
+	shutdown(fds[0], SHUT_RD);
+	rpc_conn_free(f->client);
+	f->client = client;
+	f->free_at_end = true;
+	begin(f, client);
+	call = begin(f, client);
+	rpc_call_send(call, "abc", 3);
+	run_until(f, &f->client_ended);
+	assert_int_equal(f->client_end.status, COR_UNAVAILABLE);
+	close(fds[0]);
+}
+
+static void test_a_server_that_breaks_the_protocol(void **state)
+{
+	struct fixture *f = *state;
+	/* SETTINGS, then DATA on stream 0, which HTTP/2 forbids. */
+	static const uint8_t bytes[] = {0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 'x'};
+	struct rpc_conn *client = NULL;
+	int fds[2];
+
+	pair(fds);
+	assert_int_equal(rpc_connect(&f->loop, fds[1], NULL, &client, NULL), 0);
+	begin(f, client);
+	settle(f);
+	assert_int_equal(write(fds[0], bytes, sizeof(bytes)), sizeof(bytes));
+	run_until(f, &f->client_ended);
+	assert_int_equal(f->client_end.status, COR_UNAVAILABLE);
+	rpc_conn_free(client);
+	close(fds[0]);
+}
+
+/* A call that waits for a place among the server's streams, which never comes. */
+static void test_a_server_that_says_goodbye(void **state)
+{
+	struct fixture *f = *state;
+	static const uint8_t no_streams[] = {0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0};
+	static const uint8_t goodbye[] = {0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+	struct rpc_conn *client = NULL;
+	int fds[2];
+
+	pair(fds);
+	assert_int_equal(rpc_connect(&f->loop, fds[1], NULL, &client, NULL), 0);
+	assert_int_equal(write(fds[0], no_streams, sizeof(no_streams)), sizeof(no_streams));
+	settle(f);
+	begin(f, client);
+	settle(f);
+	assert_false(f->client_ended);
+	assert_int_equal(write(fds[0], goodbye, sizeof(goodbye)), sizeof(goodbye));
+	run_until(f, &f->client_ended);
+	assert_int_equal(f->client_end.status, COR_UNAVAILABLE);
+	rpc_conn_free(client);
+	close(fds[0]);
+}
+
+/* One connection's callback calls on another: the loop must not go to sleep before that one had its turn. */
+static void test_a_call_from_another_connections_callback(void **state)
+{
+	struct fixture *f = *state;
+	struct rpc_conn *other = NULL;
+	struct rpc_call *call;
+	int fds[2];
+
+	pair(fds);
+	assert_int_equal(rpc_connect(&f->loop, fds[1], NULL, &other, NULL), 0);
+	call = begin(f, other);
+	settle(f);
+	f->then = f->client;
+	f->finish_at_once = true;
+	rpc_call_cancel(call);
+	run_until(f, &f->server_ended);
+	assert_int_equal(f->received, 3);
+	rpc_conn_free(other);
+	close(fds[0]);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -399,6 +562,14 @@ int main(void)
 		TEST(test_a_broken_connection_ends_its_calls),
 		TEST(test_relay),
 		TEST(test_noise_is_not_http),
+		TEST(test_an_answer_ends_the_call_while_the_client_still_sends),
+		TEST(test_the_rest_of_a_refused_message),
+		TEST(test_a_paused_reader_hears_that_the_client_left),
+		TEST(test_a_paused_call_can_be_finished),
+		TEST(test_freeing_when_a_write_fails),
+		TEST(test_a_server_that_breaks_the_protocol),
+		TEST(test_a_server_that_says_goodbye),
+		TEST(test_a_call_from_another_connections_callback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
