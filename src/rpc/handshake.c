@@ -36,8 +36,8 @@ static bool search_feed(struct handshake_search *s, const uint8_t *pattern, size
 	return false;
 }
 
-bool handshake_guest_feed(struct handshake_guest *guest, const uint8_t *data, size_t size, size_t *ret_used,
-			  uint8_t reply[HANDSHAKE_REPLY_SIZE])
+/* One hello, the first that ends in data. */
+static bool guest_search(struct handshake_guest *guest, const uint8_t *data, size_t size, size_t *used)
 {
 	uint8_t pattern[sizeof(hello_magic) + HANDSHAKE_SECRET_SIZE];
 	size_t fixed = sizeof(hello_magic);
@@ -47,14 +47,30 @@ bool handshake_guest_feed(struct handshake_guest *guest, const uint8_t *data, si
 		memcpy(pattern + fixed, guest->secret, HANDSHAKE_SECRET_SIZE);
 		fixed += HANDSHAKE_SECRET_SIZE;
 	}
-	if (!search_feed(&guest->search, pattern, fixed, HANDSHAKE_HELLO_SIZE, data, size, ret_used))
+	if (!search_feed(&guest->search, pattern, fixed, HANDSHAKE_HELLO_SIZE, data, size, used))
 		return false;
 	/* The search has forgotten its count, not its bytes. */
 	memcpy(guest->secret, guest->search.held + sizeof(hello_magic), HANDSHAKE_SECRET_SIZE);
 	guest->has_secret = true;
+	return true;
+}
+
+bool handshake_guest_feed(struct handshake_guest *guest, const uint8_t *data, size_t size, size_t *ret_used,
+			  uint8_t reply[HANDSHAKE_REPLY_SIZE])
+{
+	size_t end = 0, used;
+
+	/* A host that waited for a slow boot has said hello more than once, and knows only its last nonce any more. */
+	while (guest_search(guest, data + end, size - end, &used)) {
+		end += used;
+		memcpy(reply + sizeof(reply_magic),
+		       guest->search.held + HANDSHAKE_HELLO_SIZE - HANDSHAKE_NONCE_SIZE,
+		       HANDSHAKE_NONCE_SIZE);
+	}
+	if (!end)
+		return false;
 	memcpy(reply, reply_magic, sizeof(reply_magic));
-	memcpy(reply + sizeof(reply_magic), guest->search.held + HANDSHAKE_HELLO_SIZE - HANDSHAKE_NONCE_SIZE,
-	       HANDSHAKE_NONCE_SIZE);
+	*ret_used = end;
 	return true;
 }
 

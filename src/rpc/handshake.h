@@ -37,7 +37,8 @@ struct handshake_guest {
 	bool has_secret;
 };
 
-/* Reads on. True when a hello ended in data: *ret_used bytes belong to what was before and to the hello, and reply must be sent. */
+/* Reads on. True when a hello ended in data: *ret_used bytes belong to what was before and to the hello, and reply must be sent. Of several hellos
+ * only the last counts: the host has given up the others. */
 bool handshake_guest_feed(struct handshake_guest *guest, const uint8_t *data, size_t size, size_t *ret_used,
 			  uint8_t reply[HANDSHAKE_REPLY_SIZE]);
 

@@ -70,12 +70,30 @@ static void test_a_foreign_reply_is_no_reply(void **state)
 	assert_true(handshake_host_feed(&first, reply, sizeof(reply), &used));
 }
 
+static void test_the_last_of_several_hellos_is_answered(void **state)
+{
+	struct handshake_guest guest = {0};
+	struct handshake_host first, last;
+	uint8_t line[2 * HANDSHAKE_HELLO_SIZE + 3] = {0}, reply[HANDSHAKE_REPLY_SIZE];
+	size_t used;
+
+	assert_int_equal(handshake_host_init(&first, secret), 0);
+	assert_int_equal(handshake_host_init(&last, secret), 0);
+	memcpy(line, first.hello, sizeof(first.hello));
+	memcpy(line + sizeof(first.hello), last.hello, sizeof(last.hello));
+	assert_true(handshake_guest_feed(&guest, line, sizeof(line), &used, reply));
+	assert_int_equal(used, 2 * HANDSHAKE_HELLO_SIZE);
+	assert_false(handshake_host_feed(&first, reply, sizeof(reply), &used));
+	assert_true(handshake_host_feed(&last, reply, sizeof(reply), &used));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_old_bytes_are_thrown_away),
 		cmocka_unit_test(test_only_the_first_secret_counts),
 		cmocka_unit_test(test_a_foreign_reply_is_no_reply),
+		cmocka_unit_test(test_the_last_of_several_hellos_is_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,7 @@ struct fixture {
 	struct cor_error server_end, client_end;
 	bool server_ended, client_ended;
 	size_t client_received;
+	int client_ends;
 	struct rpc_conn *relay_to;
 };
 
@@ -249,6 +250,7 @@ static void client_end(struct rpc_call *call, const struct cor_error *status, vo
 
 	f->client_end = *status;
 	f->client_ended = true;
+	f->client_ends++;
 	f->then = NULL;
 	if (then)
 		rpc_call_send(begin(f, then), "abc", 3);
@@ -525,6 +527,31 @@ static void test_a_server_that_says_goodbye(void **state)
 	close(fds[0]);
 }
 
+/* A call that is begun after the goodbye was read, and before anything of it could be written. */
+static void test_a_call_after_a_goodbye(void **state)
+{
+	struct fixture *f = *state;
+	static const uint8_t settings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
+	static const uint8_t bytes[] = {
+		0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8, /* RST_STREAM of the first call */
+		0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0};
+	struct rpc_conn *client = NULL;
+	int fds[2];
+
+	pair(fds);
+	assert_int_equal(rpc_connect(&f->loop, fds[1], NULL, &client, NULL), 0);
+	assert_int_equal(write(fds[0], settings, sizeof(settings)), sizeof(settings));
+	begin(f, client);
+	settle(f);
+	f->then = client;
+	assert_int_equal(write(fds[0], bytes, sizeof(bytes)), sizeof(bytes));
+	while (f->client_ends < 2)
+		assert_true(uv_run(&f->loop, UV_RUN_ONCE));
+	assert_int_equal(f->client_end.status, COR_UNAVAILABLE);
+	rpc_conn_free(client);
+	close(fds[0]);
+}
+
 /* One connection's callback calls on another: the loop must not go to sleep before that one had its turn. */
 static void test_a_call_from_another_connections_callback(void **state)
 {
@@ -569,6 +596,7 @@ int main(void)
 		TEST(test_freeing_when_a_write_fails),
 		TEST(test_a_server_that_breaks_the_protocol),
 		TEST(test_a_server_that_says_goodbye),
+		TEST(test_a_call_after_a_goodbye),
 		TEST(test_a_call_from_another_connections_callback),
 	};
 
