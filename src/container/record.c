@@ -183,6 +183,17 @@ int container_record_read(const struct roots *roots, const char *id, struct cont
 	return 0;
 }
 
+int container_config_read(const struct roots *roots, const char *id, json_t **ret, struct cor_error *err)
+{
+	_fd_ int dir = container_data_dir(roots, id);
+	int r;
+
+	if (dir < 0)
+		return cor_fail_errno(err, dir, "container %.12s", id);
+	r = json_read_file(dir, "config.json", RECORD_MAX, ret, err);
+	return r < 0 ? cor_context(err, r, "container %.12s", id) : 0;
+}
+
 /* ---- state.json ---- */
 
 static const char *const status_words[] = {

@@ -7,37 +7,43 @@
 #include "container/roots.h"
 #include "coracle/container.h"
 
+#include <jansson.h>
 #include <stdint.h>
 
 /* The machine that runs it. */
 struct machine_config {
 	unsigned cpus;
-	uint64_t memory;          /* bytes */
-	char *kernel;             /* absolute path; NULL: the installation's at start */
+	uint64_t memory; /* bytes */
+	char *kernel;    /* absolute path; NULL: the installation's at start */
 	struct strv kernel_args;
-	char *initramfs;          /* absolute path; NULL: the installation's */
-	char *accelerator;        /* "auto", "kvm", "tcg" */
+	char *initramfs;   /* absolute path; NULL: the installation's */
+	char *accelerator; /* "auto", "kvm", "tcg" */
 	bool virtualization;
 };
 
 struct container_record {
 	char id[ID_SIZE];
 	char *name;
-	char *image;              /* as the user wrote it */
-	char *image_id;           /* sha256:… */
-	char *rootfs;             /* absolute path of the image's ext4 file: never written */
+	char *image;    /* as the user wrote it */
+	char *image_id; /* sha256:… */
+	char *rootfs;   /* absolute path of the image's ext4 file: never written */
 	struct machine_config machine;
 	int stop_signal;
-	int stop_timeout_s;       /* -1: for ever */
+	int stop_timeout_s; /* -1: for ever */
 	bool auto_remove, terminal, interactive, reaper;
-	struct strv args;         /* of the first process, for `ls` */
-	struct strv labels;       /* KEY=VALUE */
+	struct strv args;   /* of the first process, for `ls` */
+	struct strv labels; /* KEY=VALUE */
 	int64_t created_ns;
 };
 
 void container_record_release(struct container_record *record);
-int container_record_read(const struct roots *roots, const char *id, struct container_record *ret, struct cor_error *err);
-int container_record_write(const struct roots *roots, const struct container_record *record, struct cor_error *err);
+int container_record_read(const struct roots *roots, const char *id, struct container_record *ret,
+			  struct cor_error *err);
+int container_record_write(const struct roots *roots, const struct container_record *record,
+			   struct cor_error *err);
+
+/* The bundle's OCI config.json; the caller's. */
+int container_config_read(const struct roots *roots, const char *id, json_t **ret, struct cor_error *err);
 
 struct container_state {
 	enum cor_container_status status; /* as last written; container_status tells the truth */
@@ -45,11 +51,14 @@ struct container_state {
 	int64_t started_ns, finished_ns;
 };
 
-int container_state_read(const struct roots *roots, const char *id, struct container_state *ret, struct cor_error *err);
-int container_state_write(const struct roots *roots, const char *id, const struct container_state *state, struct cor_error *err);
+int container_state_read(const struct roots *roots, const char *id, struct container_state *ret,
+			 struct cor_error *err);
+int container_state_write(const struct roots *roots, const char *id, const struct container_state *state,
+			  struct cor_error *err);
 
 /* The true state: when state.json says running and nobody holds the lock, the shim has died; then records exit 137 and frees the run folder. */
-int container_status(const struct roots *roots, const char *id, struct container_state *ret, struct cor_error *err);
+int container_status(const struct roots *roots, const char *id, struct container_state *ret,
+		     struct cor_error *err);
 
 /* Opens DATA/containers/ID (an O_DIRECTORY descriptor or -errno) and RUN/c/SHORTID (made when missing). */
 int container_data_dir(const struct roots *roots, const char *id);
@@ -61,4 +70,5 @@ int container_lock(const struct roots *roots, const char *id, int *ret_fd, struc
 int container_is_locked(const struct roots *roots, const char *id);
 
 /* Removes name, run folder and bundle, in an order that a crash in the middle can be carried on from. The caller holds the lock or is create's failure path. */
-int container_remove_files(const struct roots *roots, const char *id, const char *name, struct cor_error *err);
+int container_remove_files(const struct roots *roots, const char *id, const char *name,
+			   struct cor_error *err);

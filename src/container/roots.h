@@ -13,9 +13,9 @@
 #include "base/error.h"
 
 struct roots {
-	char *data;   /* absolute paths */
+	char *data; /* absolute paths */
 	char *run;
-	int data_fd;  /* open directories */
+	int data_fd; /* open directories */
 	int run_fd;
 };
 

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `create`: checks everything that can be checked without running anything, then writes the bundle. Nothing of it can be seen, or stays, until
+ * the last step gives it its name. */
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/size.h"
+#include "container/context.h"
+#include "container/guest_files.h"
+#include "container/seccomp.h"
+#include "container/spec.h"
+#include "container/store.h"
+#include "image/qcow2.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#define PROFILE_MAX    (1u << 20)
+#define MIN_MEMORY     (64 * MIB) /* less does not hold the kernel and its init */
+#define DEFAULT_MEMORY GIB
+#define DEFAULT_CPUS   2
+#define MAX_CPUS       255
+
+/* ---- the machine ---- */
+
+static unsigned host_cpus(void)
+{
+	long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return count < 1 ? 1 : (unsigned)count;
+}
+
+static int choose_file(const char *path, const char *what, char **ret, struct cor_error *err)
+{
+	char real[PATH_MAX];
+
+	if (!path)
+		return 0;
+	if (!realpath(path, real) || access(real, R_OK) < 0)
+		return cor_fail_errno(err, errno, "%s '%s'", what, path);
+	*ret = xstrdup(real);
+	return 0;
+}
+
+static int choose_machine(const struct cor_container_options *options, struct machine_config *machine,
+			  struct cor_error *err)
+{
+	const char *accelerator = options->accelerator ? options->accelerator : "auto";
+	int r;
+
+	if (options->cpus < 0 || options->cpus > MAX_CPUS)
+		return cor_fail(err, COR_INVALID, EINVAL, "%g CPUs: from 0.01 to %d are possible",
+				options->cpus, MAX_CPUS);
+	machine->cpus = MIN(host_cpus(), (unsigned)DEFAULT_CPUS);
+	if (options->cpus > 0)
+		machine->cpus = (unsigned)options->cpus + (options->cpus > (double)(unsigned)options->cpus);
+	machine->memory = options->memory ? options->memory : DEFAULT_MEMORY;
+	if (machine->memory < MIN_MEMORY)
+		return cor_fail(err, COR_INVALID, EINVAL,
+				"%llu bytes of memory are too few for a machine: %llu are the least",
+				(unsigned long long)machine->memory, (unsigned long long)MIN_MEMORY);
+	/* QEMU wants whole megabytes. */
+	machine->memory = (machine->memory + MIB - 1) / MIB * MIB;
+	if (strcmp(accelerator, "auto") != 0 && strcmp(accelerator, "kvm") != 0 &&
+	    strcmp(accelerator, "tcg") != 0)
+		return cor_fail(err, COR_INVALID, EINVAL, "unknown accelerator '%s': auto, kvm or tcg",
+				accelerator);
+	machine->accelerator = xstrdup(accelerator);
+	machine->virtualization = options->virtualization;
+	for (const char *const *arg = options->kernel_args; arg && *arg; arg++)
+		strv_add(&machine->kernel_args, *arg);
+	r = choose_file(options->kernel, "kernel", &machine->kernel, err);
+	return r ?: choose_file(options->init_image, "init image", &machine->initramfs, err);
+}
+
+static int check_network(const char *network, struct cor_error *err)
+{
+	if (!network || strcmp(network, "none") == 0)
+		return 0;
+	return cor_fail(err, COR_UNSUPPORTED, EOPNOTSUPP, "there is no network '%s': only 'none' is there",
+			network);
+}
+
+/* ---- the bundle ---- */
+
+static int write_seccomp(const struct bundle *bundle, const struct container_spec *spec,
+			 struct cor_error *err)
+{
+	_json_ json_t *profile = NULL;
+	_free_ void *bpf = NULL;
+	size_t size;
+	int r;
+
+	if (spec->seccomp_unconfined)
+		return 0;
+	if (spec->seccomp_profile) {
+		r = json_read_file(AT_FDCWD, spec->seccomp_profile, PROFILE_MAX, &profile, err);
+		r = r ?: seccomp_from_json(profile, spec->caps, &bpf, &size, err);
+	} else {
+		r = seccomp_default(spec->caps, &bpf, &size, err);
+	}
+	if (r < 0)
+		return r;
+	r = file_write_atomic(bundle->dir, "seccomp.bpf", bpf, size, 0600);
+	return r < 0 ? cor_fail_errno(err, r, "container %.12s: write seccomp.bpf", bundle->id) : 0;
+}
+
+static int write_disk(const struct bundle *bundle, const struct image_rootfs *rootfs, struct cor_error *err)
+{
+	_fd_ int fd = openat(bundle->dir, "root.qcow2", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return cor_fail_errno(err, errno, "container %.12s: disk", bundle->id);
+	return qcow2_create(fd, rootfs->size, err);
+}
+
+static void fill_record(const struct cor_container_options *options, const struct image_rootfs *rootfs,
+			const struct container_spec *spec, const struct bundle *bundle,
+			struct container_record *record)
+{
+	memcpy(record->id, bundle->id, ID_SIZE);
+	record->image = xstrdup(options->image);
+	record->image_id = xstrdup(rootfs->image_id);
+	record->rootfs = xstrdup(rootfs->path);
+	record->stop_signal = spec->stop_signal;
+	record->stop_timeout_s = options->stop_timeout_s ? options->stop_timeout_s : 10;
+	record->auto_remove = options->auto_remove;
+	record->terminal = options->process.terminal;
+	record->interactive = options->process.interactive;
+	record->reaper = options->init;
+	strv_add_all(&record->args, &spec->args);
+	strv_add_all(&record->labels, &spec->labels);
+	record->created_ns = clock_realtime_ns();
+}
+
+static int write_bundle(struct cor_context *ctx, const struct cor_container_options *options,
+			const struct image_rootfs *rootfs, struct bundle *bundle,
+			struct container_record *record, struct cor_error *err)
+{
+	_cleanup_(container_spec_release) struct container_spec spec = {0};
+	int r = container_spec_build(options, rootfs->config, bundle->id, &spec, err);
+
+	r = r ?: write_seccomp(bundle, &spec, err);
+	r = r ?: guest_files_write(bundle->dir, options, spec.hostname, err);
+	r = r ?: write_disk(bundle, rootfs, err);
+	r = r ?: json_write_file(bundle->dir, "config.json", spec.config, 0600, err);
+	if (r < 0)
+		return r;
+	fill_record(options, rootfs, &spec, bundle, record);
+	return container_record_write(&ctx->roots, record, err);
+}
+
+static int create(struct cor_context *ctx, const struct cor_container_options *options,
+		  const struct image_rootfs *rootfs, struct container_record *record, struct cor_error *err)
+{
+	struct bundle bundle = {.dir = -1};
+	int r = bundle_begin(&ctx->roots, &bundle, err);
+
+	r = r ?: write_bundle(ctx, options, rootfs, &bundle, record, err);
+	r = r ?: bundle_publish(&ctx->roots, &bundle, record->name, err);
+	bundle_release(&ctx->roots, &bundle);
+	return r;
+}
+
+int cor_container_create(struct cor_context *ctx, const struct cor_container_options *options, char **ret_id,
+			 struct cor_error *err)
+{
+	_cleanup_(container_record_release) struct container_record record = {0};
+	struct image_store *images;
+	struct image_rootfs rootfs;
+	int r;
+
+	if (str_empty(options->image))
+		return cor_fail(err, COR_INVALID, EINVAL, "no image was named");
+	record.name = options->name ? xstrdup(options->name) : container_name_invent(&ctx->roots);
+	r = container_name_check(&ctx->roots, record.name, err);
+	r = r ?: check_network(options->network, err);
+	r = r ?: choose_machine(options, &record.machine, err);
+	r = r ?: context_images(ctx, &images, err);
+	if (r < 0)
+		return r;
+	r = image_rootfs(images, options->image, options->platform, &rootfs, err);
+	if (r < 0)
+		return r;
+	r = create(ctx, options, &rootfs, &record, err);
+	image_rootfs_release(&rootfs);
+	if (r == 0)
+		*ret_id = xstrdup(record.id);
+	return r;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What scripts that know `docker inspect` look for, under the same names; what is ours stands in "Machine". */
+#include "container/inspect.h"
+
+#include "base/clock.h"
+#include "container/signal_name.h"
+
+/* How Docker writes "never". */
+#define NO_TIME "0001-01-01T00:00:00Z"
+
+static json_t *time_json(int64_t ns)
+{
+	char text[CLOCK_RFC3339_SIZE];
+
+	return json_string(ns ? clock_format(ns, text) : NO_TIME);
+}
+
+static json_t *state_json(const struct container_state *state)
+{
+	static const char *const words[] = {
+		[COR_CREATED] = "created", [COR_RUNNING] = "running", [COR_EXITED] = "exited"};
+
+	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:i, s:o, s:o, s:o}", "Status", words[state->status],
+			 "Running", state->status == COR_RUNNING, "Paused", 0, "Restarting", 0, "OOMKilled",
+			 (int)state->exit.out_of_memory, "Dead", 0, "ExitCode", state->exit.code, "Error",
+			 json_string(state->exit.reason) ?: json_string(""), "StartedAt",
+			 time_json(state->started_ns), "FinishedAt", time_json(state->finished_ns));
+}
+
+static json_t *labels_json(const struct strv *labels)
+{
+	json_t *object = json_object();
+	const char *label;
+
+	strv_foreach (labels, i, label) {
+		size_t length = strcspn(label, "=");
+		_free_ char *key = xstrndup(label, length);
+
+		json_object_set_new(object, key, json_string(label[length] ? label + length + 1 : ""));
+	}
+	return object;
+}
+
+/* A copy of a member, or null. */
+static json_t *copy(const json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	return value ? json_incref(value) : json_null();
+}
+
+static json_t *config_json(const struct container_record *record, const json_t *config)
+{
+	const json_t *process = json_object_get(config, "process");
+	const char *name = signal_name(record->stop_signal);
+	json_t *stop = name ? json_string(name) : json_sprintf("%d", record->stop_signal);
+
+	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:o, s:s, s:o, s:o, s:o, s:i}", "Hostname",
+			 copy(config, "hostname"), "User", copy(json_object_get(process, "user"), "username"),
+			 "Tty", (int)record->terminal, "OpenStdin", (int)record->interactive, "Env",
+			 copy(process, "env"), "Cmd", json_from_strv(&record->args), "Image", record->image,
+			 "WorkingDir", copy(process, "cwd"), "Labels", labels_json(&record->labels),
+			 "StopSignal", stop, "StopTimeout", record->stop_timeout_s);
+}
+
+static json_t *machine_json(const struct machine_config *machine)
+{
+	return json_pack("{s:i, s:I, s:s?, s:o, s:s?, s:s?, s:b}", "Cpus", (int)machine->cpus, "Memory",
+			 (json_int_t)machine->memory, "Kernel", machine->kernel, "KernelArgs",
+			 json_from_strv(&machine->kernel_args), "Init", machine->initramfs, "Accelerator",
+			 machine->accelerator, "Virtualization", (int)machine->virtualization);
+}
+
+static json_t *host_json(const struct container_record *record, const json_t *config)
+{
+	json_t *capabilities = json_object_get(json_object_get(config, "process"), "capabilities");
+
+	return json_pack("{s:s, s:b, s:I, s:I, s:b, s:b, s:o}", "NetworkMode", "none", "AutoRemove",
+			 (int)record->auto_remove, "Memory", (json_int_t)record->machine.memory, "NanoCpus",
+			 (json_int_t)record->machine.cpus * 1000000000, "ReadonlyRootfs",
+			 json_is_true(json_object_get(json_object_get(config, "root"), "readonly")), "Init",
+			 (int)record->reaper, "Capabilities", copy(capabilities, "bounding"));
+}
+
+json_t *inspect_document(const struct roots *roots, const struct container_record *record,
+			 const struct container_state *state, const json_t *config)
+{
+	json_t *args = json_from_strv(&record->args), *document;
+
+	json_array_remove(args, 0);
+	document = json_pack(
+		"{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "Id", record->id, "Created",
+		time_json(record->created_ns), "Path", record->args.count ? record->args.items[0] : "",
+		"Args", args, "State", state_json(state), "Image", record->image_id, "Name",
+		json_sprintf("/%s", record->name), "Config", config_json(record, config), "HostConfig",
+		host_json(record, config), "Machine", machine_json(&record->machine), "Mounts", json_array(),
+		"LogPath", json_sprintf("%s/containers/%s/log", roots->data, record->id));
+	return document;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The document that `inspect` shows. */
+#pragma once
+
+#include "base/json.h"
+#include "container/record.h"
+
+/* In the shape of `docker inspect`; the caller's. */
+json_t *inspect_document(const struct roots *roots, const struct container_record *record,
+			 const struct container_state *state, const json_t *config);
