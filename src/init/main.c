@@ -14,15 +14,16 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#define METHOD(method, type, function)                                                                       \
+#define METHOD(method, type, function, ...)                                                                  \
 	{                                                                                                    \
-		.name = method, .request = &coracle__agent__v1__##type##__descriptor, .unary = function      \
+		.name = method, .request = &coracle__agent__v1__##type##__descriptor, .unary = function,     \
+		__VA_ARGS__                                                                                  \
 	}
 
 static const struct rpc_method methods[] = {
 	METHOD("Hello", hello_request, machine_hello),
 	METHOD("SetTime", set_time_request, machine_set_time),
-	METHOD("AddEntropy", add_entropy_request, machine_add_entropy),
+	METHOD("AddEntropy", add_entropy_request, machine_add_entropy, .max_request = 4096),
 	METHOD("Sync", empty, machine_sync),
 	METHOD("Shutdown", shutdown_request, machine_shutdown),
 };

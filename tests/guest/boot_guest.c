@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* boot-guest KERNEL INITRAMFS: boots a machine with QEMU's translator, speaks coracle.agent.v1 with its first process through the virtio-serial port, and shuts
+/* boot-guest KERNEL INITRAMFS [SOCKET]: boots a machine with QEMU's translator, speaks coracle.agent.v1 with its first process through the virtio-serial port, and shuts
  * it down. Prints what it learned, one "key: value" a line; exit status 0 only if every step went as it must, the reconnection in
- * the middle of a frame too. */
+ * the middle of a frame too. With SOCKET it relays the guest's API to whoever connects there, until its standard input ends. */
 #include "rpc/handshake.h"
 #include "rpc/rpc.h"
 
@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #define SERVICE    "/coracle.agent.v1.Agent/"
@@ -191,13 +192,51 @@ static int shut_down(struct guest *guest)
 	return 0;
 }
 
+/* ---- relaying ---- */
+
+static int relay_call(void *context, struct rpc_call *incoming, const char *path, struct cor_error *err)
+{
+	return rpc_relay(incoming, ((struct guest *)context)->conn, path, err);
+}
+
+static void on_input_end(uv_poll_t *poll, int status, int events)
+{
+	char byte;
+
+	if (read(STDIN_FILENO, &byte, 1) <= 0)
+		uv_stop(poll->loop);
+}
+
+static int serve(struct guest *guest, const char *path)
+{
+	struct rpc_server_options options = {.unknown = relay_call, .context = guest};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct rpc_listener *listener;
+	struct cor_error err;
+	uv_poll_t input;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 8) < 0)
+		return fail(path, NULL);
+	if (rpc_listen(&guest->loop, fd, &options, &listener, &err) < 0)
+		return fail(path, &err);
+	uv_poll_init(&guest->loop, &input, STDIN_FILENO);
+	uv_poll_start(&input, UV_READABLE, on_input_end);
+	puts("serving");
+	fflush(stdout);
+	uv_run(&guest->loop, UV_RUN_DEFAULT);
+	rpc_listener_free(listener);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct guest guest = {.fd = -1};
 	uint64_t began = clock_monotonic_ns();
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: boot-guest KERNEL INITRAMFS\n");
+	if (argc < 3 || argc > 4) {
+		fprintf(stderr, "usage: boot-guest KERNEL INITRAMFS [SOCKET]\n");
 		return 2;
 	}
 	alarm(120); /* nothing here may hang; the VMM dies with us */
@@ -207,6 +246,8 @@ int main(int argc, char **argv)
 		return 1;
 	printf("time to the guest's first answer: %llu ms\n",
 	       (unsigned long long)((clock_monotonic_ns() - began) / 1000000));
+	if (argc == 4)
+		return serve(&guest, argv[3]) || shut_down(&guest);
 	if (give_time_and_entropy(&guest) || expect_refusal(&guest) || reconnect(&guest) ||
 	    say_hello(&guest, false) || shut_down(&guest))
 		return 1;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of commands, in the order in which help shows them: by what people do first. */
+#include "cli/command.h"
+
+#include "cli/text.h"
+
+extern const struct command command_run, command_create, command_start, command_stop, command_kill, command_rm, command_list,
+	command_exec, command_logs, command_inspect, command_attach, command_wait, command_image, command_system, command_completion,
+	command_man, command_names;
+
+static const struct command *const commands[] = {
+	&command_run,    &command_create,  &command_start, &command_stop,       &command_kill, &command_rm,
+	&command_list,   &command_exec,    &command_logs,  &command_attach,     &command_wait, &command_inspect,
+	&command_image,  &command_system,  &command_completion, &command_man,   &command_names, NULL,
+};
+
+const struct command command_top = {
+	.name = "coracle",
+	.summary = "containers, each in a virtual machine of its own",
+	.text = "Coracle runs every Linux container in a boat of its own: a virtual machine with its own kernel and nothing else aboard.",
+	.commands = commands,
+};
+
+const struct shortcut command_shortcuts[] = {
+	{"images", "image", "ls"}, {"rmi", "image", "rm"},         {"load", "image", "load"}, {"tag", "image", "tag"},
+	{"info", "system", "info"}, {"version", "system", "version"}, {0},
+};
+
+const struct command *command_find(const struct command *family, const char *name)
+{
+	for (const struct command *const *c = family->commands; *c; c++)
+		if (text_same((*c)->name, name) || text_among((*c)->aliases, name))
+			return *c;
+	for (const struct shortcut *s = command_shortcuts; family == &command_top && s->name; s++)
+		if (text_same(s->name, name))
+			return command_find(command_find(family, s->family), s->command);
+	return NULL;
+}
+
+static void walk(const char *path, const struct command *command, void (*visit)(const char *, const struct command *, void *),
+		 void *data)
+{
+	visit(path, command, data);
+	for (const struct command *const *c = command->commands; c && *c; c++) {
+		_text_ char *below = text_format("%s %s", path, (*c)->name);
+
+		if (!(*c)->hidden)
+			walk(below, *c, visit, data);
+	}
+}
+
+void command_walk(void (*visit)(const char *path, const struct command *command, void *data), void *data)
+{
+	walk(command_top.name, &command_top, visit, data);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* image load, ls, tag and rm; inspect is in inspect.c. */
+#include "cli/context.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "cli/table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- load ---- */
+
+static int open_input(const char *path, int *ret_fd, struct cor_error *err)
+{
+	int fd;
+
+	if (!path || text_same(path, "-")) {
+		if (isatty(STDIN_FILENO))
+			return report_usage(err, "no archive: give --input FILE, or pipe one in");
+		*ret_fd = STDIN_FILENO;
+		return 0;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return report_fail(err, errno == ENOENT ? COR_NOT_FOUND : COR_PERMISSION, errno, "--input '%s': %s", path,
+				   strerror(errno));
+	*ret_fd = fd;
+	return 0;
+}
+
+static int load_run(const struct arguments *args, int *ret_status, struct cor_error *err)
+{
+	struct cor_image_load_options options = {
+		.name = arguments_text(args, "tag"),
+		.platform = arguments_text(args, "platform"),
+	};
+	bool quiet = arguments_flag(args, "quiet", false);
+	_context_ struct cor_context *ctx = NULL;
+	struct cor_strings names = {0};
+	int fd = -1;
+	int r = open_input(arguments_text(args, "input"), &fd, err);
+
+	if (r == 0)
+		r = cor_open(NULL, &ctx, err);
+	if (r == 0)
+		r = cor_image_load(ctx, fd, &options, &names, err);
+	for (size_t i = 0; r == 0 && i < names.count; i++)
+		printf("%s%s\n", quiet ? "" : "Loaded image: ", names.items[i]);
+	cor_strings_release(&names);
+	if (fd > STDIN_FILENO)
+		close(fd);
+	return r;
+}
+
+static const struct option load_options[] = {
+	{"input", 'i', "FILE", "the archive; standard input otherwise", .offer = OFFER_FILES},
+	{"tag", 't', "NAME", "name the image so, instead of as the archive says"},
+	{"platform", '\0', "OS/ARCHITECTURE", "which platform to take from the archive (default: this host's)"},
+	{"quiet", 'q', NULL, "print nothing but the names"},
+	{0},
+};
+static const struct option_group load_group = {"Load", load_options};
+static const struct command image_load = {
+	.name = "load",
+	.summary = "load an image from an OCI layout or docker archive",
+	.text = "Reads a tar archive, plain or compressed with gzip or zstd, as 'docker save', 'podman save' or 'skopeo copy' write it.",
+	.groups = (const struct option_group *const[]){&load_group, NULL},
+	.run = load_run,
+};
+
+/* ---- ls ---- */
+
+/* As people type it: "docker.io/library/busybox:latest" is "busybox" and "latest". "name@sha256:…" has no tag. */
+static void split_name(const char *name, char **ret_repository, char **ret_tag)
+{
+	const char *familiar = text_after(name, "docker.io/"), *official, *slash, *colon;
+
+	familiar = familiar ? familiar : name;
+	official = text_after(familiar, "library/");
+	familiar = official && familiar != name ? official : familiar;
+	if (strchr(familiar, '@')) {
+		*ret_repository = text_format("%.*s", (int)strcspn(familiar, "@"), familiar);
+		*ret_tag = text_copy("<none>");
+		return;
+	}
+	slash = strrchr(familiar, '/');
+	colon = strchr(slash ? slash : familiar, ':');
+	*ret_repository = text_format("%.*s", colon ? (int)(colon - familiar) : (int)strlen(familiar), familiar);
+	*ret_tag = text_copy(colon ? colon + 1 : "<none>");
+}
+
+static void image_row(struct table *table, const struct cor_image_info *image, const char *name, bool whole, int64_t now_ns)
+{
+	const char *digits = text_after(image->id, "sha256:");
+	_text_ char *repository = NULL, *tag = NULL, *id = NULL, *created = NULL, *size = table_size(image->size);
+
+	split_name(name ? name : "<none>", &repository, &tag);
+	id = text_format("%.*s", whole ? 64 : 12, digits ? digits : image->id);
+	created = image->created_ns ? table_ago(image->created_ns, now_ns) : text_copy("unknown");
+	table_row(table, (const char *const[]){repository, tag, id, created, size});
+}
+
+static void images_table(const struct cor_image_list *list, bool whole)
+{
+	_table_ struct table table = {.columns = 5};
+	struct timespec now;
+	int64_t now_ns;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	now_ns = (int64_t)now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	table_row(&table, (const char *const[]){"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"});
+	for (size_t i = 0; i < list->count; i++) {
+		const struct cor_image_info *image = &list->items[i];
+
+		for (size_t j = 0; j < image->names.count; j++)
+			image_row(&table, image, image->names.items[j], whole, now_ns);
+		if (!image->names.count)
+			image_row(&table, image, NULL, whole, now_ns);
+	}
+	table_print(&table, stdout);
+}
+
+static json_t *image_json(const struct cor_image_info *image)
+{
+	json_t *object = json_object(), *names = json_array();
+
+	for (size_t i = 0; i < image->names.count; i++)
+		json_array_append_new(names, json_string(image->names.items[i]));
+	json_object_set_new(object, "Id", json_string(image->id));
+	json_object_set_new(object, "Names", names);
+	json_object_set_new(object, "Digest", json_string(image->digest));
+	json_object_set_new(object, "Architecture", json_string(image->architecture));
+	json_object_set_new(object, "Os", json_string(image->os));
+	json_object_set_new(object, "Created", output_time(image->created_ns));
+	json_object_set_new(object, "Size", json_integer((json_int_t)image->size));
+	return object;
+}
+
+static void images_ids(const struct cor_image_list *list, bool whole)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const char *digits = text_after(list->items[i].id, "sha256:");
+
+		printf("%.*s\n", whole ? 64 : 12, digits ? digits : list->items[i].id);
+	}
+}
+
+static int images_run(const struct arguments *args, int *ret_status, struct cor_error *err)
+{
+	enum output_format format = output_format(args, OUTPUT_TABLE);
+	bool whole = arguments_flag(args, "no-trunc", false);
+	_context_ struct cor_context *ctx = NULL;
+	struct cor_image_list list = {0};
+	int r = cor_open(NULL, &ctx, err);
+
+	if (r == 0)
+		r = cor_image_list(ctx, &list, err);
+	if (r < 0)
+		return r;
+	if (arguments_flag(args, "quiet", false)) {
+		images_ids(&list, whole);
+	} else if (format == OUTPUT_TABLE) {
+		images_table(&list, whole);
+	} else {
+		_json_ json_t *array = json_array();
+
+		for (size_t i = 0; i < list.count; i++)
+			json_array_append_new(array, image_json(&list.items[i]));
+		output_document(format, array);
+	}
+	cor_image_list_release(&list);
+	return 0;
+}
+
+static const struct option images_options[] = {
+	{"no-trunc", '\0', NULL, "whole ids"},
+	{0},
+};
+static const struct option_group images_group = {"List", images_options};
+static const struct command image_list = {
+	.name = "ls",
+	.aliases = "list",
+	.summary = "list images",
+	.groups = (const struct option_group *const[]){&images_group, &output_list_group, NULL},
+	.run = images_run,
+};
+
+/* ---- tag, rm ---- */
+
+static int tag_run(const struct arguments *args, int *ret_status, struct cor_error *err)
+{
+	_context_ struct cor_context *ctx = NULL;
+	int r = cor_open(NULL, &ctx, err);
+
+	return r < 0 ? r : cor_image_tag(ctx, args->operands[0], args->operands[1], err);
+}
+
+static const struct command image_tag = {
+	.name = "tag",
+	.operands = "IMAGE NAME",
+	.min = 2,
+	.max = 2,
+	.summary = "give an image a further name",
+	.offer = OFFER_IMAGES,
+	.run = tag_run,
+};
+
+static int remove_run(const struct arguments *args, int *ret_status, struct cor_error *err)
+{
+	bool force = arguments_flag(args, "force", false);
+	_context_ struct cor_context *ctx = NULL;
+	int r = cor_open(NULL, &ctx, err);
+
+	for (size_t i = 0; r == 0 && i < args->operand_count; i++) {
+		struct cor_strings removed = {0};
+		struct cor_error one = {0};
+
+		if (cor_image_remove(ctx, args->operands[i], force, &removed, &one) < 0) {
+			report_error(&one);
+			*ret_status = cor_status_exit_code(one.status);
+			continue;
+		}
+		for (size_t j = 0; j < removed.count; j++)
+			puts(removed.items[j]);
+		cor_strings_release(&removed);
+	}
+	return r;
+}
+
+static const struct option remove_options[] = {
+	{"force", 'f', NULL, "also names of an image that a container uses"},
+	{0},
+};
+static const struct option_group remove_group = {"Rm", remove_options};
+static const struct command image_remove = {
+	.name = "rm",
+	.aliases = "delete remove",
+	.operands = "IMAGE...",
+	.min = 1,
+	.max = COMMAND_ANY,
+	.summary = "remove names of images, and images with their last name",
+	.groups = (const struct option_group *const[]){&remove_group, NULL},
+	.offer = OFFER_IMAGES,
+	.run = remove_run,
+};
+
+extern const struct command command_image_inspect;
+
+const struct command command_image = {
+	.name = "image",
+	.summary = "load, list, name and remove images",
+	.commands = (const struct command *const[]){&image_load, &image_list, &command_image_inspect, &image_tag, &image_remove, NULL},
+};

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ls: the containers that there are. */
+#include "cli/context.h"
+#include "cli/output.h"
+#include "cli/table.h"
+
+#include <string.h>
+#include <time.h>
+
+static const char *const status_names[] = {[COR_CREATED] = "created", [COR_RUNNING] = "running", [COR_EXITED] = "exited"};
+
+static json_t *labels_json(const struct cor_strings *labels)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < labels->count; i++) {
+		const char *equals = strchr(labels->items[i], '=');
+		_text_ char *key = text_format("%.*s", (int)strcspn(labels->items[i], "="), labels->items[i]);
+
+		json_object_set_new(object, key, json_string(equals ? equals + 1 : ""));
+	}
+	return object;
+}
+
+static json_t *container_json(const struct cor_container_info *info)
+{
+	json_t *object = json_object();
+	bool exited = info->status == COR_EXITED;
+
+	json_object_set_new(object, "Id", json_string(info->id));
+	json_object_set_new(object, "Name", json_string(info->name));
+	json_object_set_new(object, "Image", json_string(info->image));
+	json_object_set_new(object, "ImageID", json_string(info->image_id));
+	json_object_set_new(object, "Command", json_string(info->command));
+	json_object_set_new(object, "State", json_string(status_names[info->status]));
+	json_object_set_new(object, "ExitCode", exited ? json_integer(info->exit_code) : json_null());
+	json_object_set_new(object, "CreatedAt", output_time(info->created_ns));
+	json_object_set_new(object, "StartedAt", output_time(info->started_ns));
+	json_object_set_new(object, "FinishedAt", output_time(info->finished_ns));
+	json_object_set_new(object, "AutoRemove", json_boolean(info->auto_remove));
+	json_object_set_new(object, "Labels", labels_json(&info->labels));
+	return object;
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* "running since 2 hours ago" reads badly, so: "Up 2 hours", as docker's hands know it. */
+static char *status_text(const struct cor_container_info *info, int64_t now)
+{
+	_text_ char *ago = NULL;
+
+	switch (info->status) {
+	case COR_RUNNING:
+		ago = table_ago(info->started_ns, now);
+		if (!strstr(ago, " ago"))
+			return text_copy("Up");
+		*strstr(ago, " ago") = '\0';
+		return text_format("Up %s", ago);
+	case COR_EXITED:
+		ago = table_ago(info->finished_ns, now);
+		return text_format("Exited (%d) %s", info->exit_code, ago);
+	default:
+		return text_copy("Created");
+	}
+}
+
+static void print_table(const struct cor_container_list *list, bool whole)
+{
+	_table_ struct table table = {.columns = 6};
+	int64_t now = now_ns();
+
+	table_row(&table, (const char *const[]){"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAME"});
+	for (size_t i = 0; i < list->count; i++) {
+		const struct cor_container_info *info = &list->items[i];
+		bool cut = !whole && strlen(info->command) > 30;
+		_text_ char *id = text_format("%.*s", whole ? 64 : 12, info->id);
+		_text_ char *command = text_format("\"%.*s%s\"", cut ? 27 : (int)strlen(info->command), info->command, cut ? "..." : "");
+		_text_ char *created = table_ago(info->created_ns, now);
+		_text_ char *status = status_text(info, now);
+
+		table_row(&table, (const char *const[]){id, info->image, command, created, status, info->name});
+	}
+	table_print(&table, stdout);
+}
+
+static void print_ids(const struct cor_container_list *list, bool whole)
+{
+	for (size_t i = 0; i < list->count; i++)
+		printf("%.*s\n", whole ? 64 : 12, list->items[i].id);
+}
+
+static int list_run(const struct arguments *args, int *ret_status, struct cor_error *err)
+{
+	enum output_format format = output_format(args, OUTPUT_TABLE);
+	bool whole = arguments_flag(args, "no-trunc", false);
+	_context_ struct cor_context *ctx = NULL;
+	struct cor_container_list list = {0};
+	int r = cor_open(NULL, &ctx, err);
+
+	if (r == 0)
+		r = cor_container_list(ctx, arguments_flag(args, "all", false), &list, err);
+	if (r < 0)
+		return r;
+	if (arguments_flag(args, "quiet", false)) {
+		print_ids(&list, whole);
+	} else if (format == OUTPUT_TABLE) {
+		print_table(&list, whole);
+	} else {
+		_json_ json_t *array = json_array();
+
+		for (size_t i = 0; i < list.count; i++)
+			json_array_append_new(array, container_json(&list.items[i]));
+		output_document(format, array);
+	}
+	cor_container_list_release(&list);
+	return 0;
+}
+
+static const struct option list_options[] = {
+	OPTION_ALL("also those that do not run"),
+	{"no-trunc", '\0', NULL, "whole ids and commands"},
+	{0},
+};
+static const struct option_group list_group = {"List", list_options};
+const struct command command_list = {
+	.name = "ls",
+	.aliases = "list ps",
+	.summary = "list containers, newest first",
+	.groups = (const struct option_group *const[]){&list_group, &output_list_group, NULL},
+	.run = list_run,
+};

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The caller's terminal: raw while a session types into it, and itself again whatever way the command ends but SIGKILL. */
+#pragma once
+
+#include <stdbool.h>
+
+struct cor_error;
+
+/* fd is put into raw mode until terminal_restore, exit, or a crash. One terminal at a time. */
+int terminal_raw(int fd, struct cor_error *err);
+void terminal_restore(void); /* may be called from a signal handler, and when nothing is raw */
+
+/* The size of the terminal behind fd; false and untouched if it has none. May be called from a signal handler. */
+bool terminal_size(int fd, unsigned *ret_rows, unsigned *ret_columns);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A string stands bare only where no reader could take it for anything else; otherwise in double quotes, with escapes. */
+#include "cli/yaml.h"
+
+#include "cli/text.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS  "0123456789"
+
+static bool stands_bare(const char *s, size_t size)
+{
+	/* What YAML 1.1 or 1.2 reads as null, a boolean or a number with letters first. */
+	static const char words[] = "null true false yes no on off y n inf nan";
+
+	if (size == 0 || !strchr(LETTERS "_/", s[0]) || strspn(s, LETTERS DIGITS "_/.-") != size)
+		return false;
+	for (const char *list = words;;) {
+		_text_ char *word = text_next_word(&list);
+
+		if (!word)
+			return true;
+		if (strcasecmp(word, s) == 0)
+			return false;
+	}
+}
+
+static void print_string(const char *s, size_t size, FILE *out)
+{
+	if (stands_bare(s, size)) {
+		fputs(s, out);
+		return;
+	}
+	putc('"', out);
+	for (size_t i = 0; i < size; i++) {
+		unsigned char c = (unsigned char)s[i], next = i + 1 < size ? (unsigned char)s[i + 1] : 0;
+
+		if (c == '"' || c == '\\')
+			fprintf(out, "\\%c", c);
+		else if (c == '\n')
+			fputs("\\n", out);
+		else if (c < 0x20 || c == 0x7f)
+			fprintf(out, "\\x%02x", c);
+		else if (c == 0xc2 && next >= 0x80 && next <= 0xa0)
+			fprintf(out, "\\x%02x", (unsigned char)s[++i]);
+		else if (c == 0xef && next == 0xbb && i + 2 < size && (unsigned char)s[i + 2] == 0xbf)
+			i += 2, fputs("\\uFEFF", out);
+		else if (c == 0xe2 && next == 0x80 && i + 2 < size && ((unsigned char)s[i + 2] & 0xfe) == 0xa8)
+			fprintf(out, "\\u20%02x", (unsigned char)s[i + 2] - 0x80), i += 2;
+		else
+			putc(c, out);
+	}
+	putc('"', out);
+}
+
+static void print_scalar(const json_t *value, FILE *out)
+{
+	char number[64];
+
+	switch (json_typeof(value)) {
+	case JSON_STRING:
+		print_string(json_string_value(value), json_string_length(value), out);
+		break;
+	case JSON_INTEGER:
+		fprintf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		break;
+	case JSON_REAL:
+		/* A point is always there: else it would come back as an integer. */
+		snprintf(number, sizeof(number), "%.17g", json_real_value(value));
+		fprintf(out, "%s%s", number, strpbrk(number, ".e") ? "" : ".0");
+		break;
+	case JSON_ARRAY:
+		fputs("[]", out);
+		break;
+	case JSON_OBJECT:
+		fputs("{}", out);
+		break;
+	default:
+		fputs(json_is_null(value) ? "null" : json_is_true(value) ? "true" : "false", out);
+	}
+}
+
+static bool is_block(const json_t *value)
+{
+	return json_array_size(value) > 0 || json_object_size(value) > 0;
+}
+
+/* Prints lines; the first one continues a line that has indent columns already when `begun`. */
+static void print_block(const json_t *value, int indent, bool begun, FILE *out)
+{
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	if (!is_block(value)) {
+		print_scalar(value, out);
+		putc('\n', out);
+		return;
+	}
+	json_array_foreach(value, i, item) {
+		fprintf(out, "%*s- ", begun ? 0 : indent, "");
+		begun = false;
+		print_block(item, indent + 2, true, out);
+	}
+	/* Jansson's own type for the object is not const here, though nothing is changed. */
+	json_object_foreach((json_t *)(uintptr_t)value, key, item) {
+		fprintf(out, "%*s", begun ? 0 : indent, "");
+		begun = false;
+		print_string(key, strlen(key), out);
+		fputs(is_block(item) ? ":\n" : ": ", out);
+		print_block(item, indent + 2, false, out);
+	}
+}
+
+void yaml_print(const json_t *value, FILE *out)
+{
+	print_block(value, 0, false, out);
+}

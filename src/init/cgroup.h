@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One control group (version 2) per container, below the guest's root group where init itself stays. */
+#pragma once
+
+#include "oci/runtime_spec.h"
+
+#include <sys/types.h>
+
+/* Once, after cgroup2 is mounted at /sys/fs/cgroup: lets groups below use all controllers that the kernel has. */
+void cgroup_enable_controllers(void);
+
+/* Makes the group of a container and sets its limits. *ret_fd is its directory. */
+int cgroup_make(const char *container_id, const struct oci_resources *limits, int *ret_fd,
+		struct cor_error *err);
+/* Removes it; every process must have ended. 0 or -errno. */
+int cgroup_remove(const char *container_id);
+
+/* SIGKILL to all of its processes, also to those that are just being made. */
+int cgroup_kill(int group);
+/* The processes in it, in the guest's numbers; the caller frees *ret. */
+int cgroup_processes(int group, pid_t **ret, size_t *ret_count);
+
+/* A file of one number ("max" is UINT64_MAX), and one line "KEY NUMBER" of a file of many. 0 where there is none. */
+uint64_t cgroup_number(int group, const char *file);
+uint64_t cgroup_keyed(int group, const char *file, const char *key);
+/* Bytes read and written over all disks (io.stat). */
+void cgroup_io(int group, uint64_t *ret_read, uint64_t *ret_written);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Manifests and indexes. Parsing is strict about what we use and ignores the rest: documents grow members. A descriptor says the size of what
+ * it points to, so that whoever fetches it knows the limit before the first byte. */
+#include "oci/manifest.h"
+
+#include "base/json.h"
+
+#include <errno.h>
+
+static const struct {
+	const char *type;
+	enum media_kind kind;
+} media_types[] = {
+	{MEDIA_TYPE_MANIFEST, MEDIA_MANIFEST},
+	{MEDIA_TYPE_DOCKER_MANIFEST, MEDIA_MANIFEST},
+	{MEDIA_TYPE_INDEX, MEDIA_INDEX},
+	{MEDIA_TYPE_DOCKER_INDEX, MEDIA_INDEX},
+	{MEDIA_TYPE_CONFIG, MEDIA_CONFIG},
+	{MEDIA_TYPE_DOCKER_CONFIG, MEDIA_CONFIG},
+	{MEDIA_TYPE_LAYER, MEDIA_LAYER},
+	{MEDIA_TYPE_LAYER "+gzip", MEDIA_LAYER},
+	{MEDIA_TYPE_LAYER "+zstd", MEDIA_LAYER},
+	{"application/vnd.oci.image.layer.nondistributable.v1.tar", MEDIA_LAYER},
+	{"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", MEDIA_LAYER},
+	{"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", MEDIA_LAYER},
+	{"application/vnd.docker.image.rootfs.diff.tar", MEDIA_LAYER},
+	{"application/vnd.docker.image.rootfs.diff.tar.gzip", MEDIA_LAYER},
+	{"application/vnd.docker.image.rootfs.diff.tar.zstd", MEDIA_LAYER},
+	{"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", MEDIA_LAYER},
+};
+
+enum media_kind media_kind(const char *media_type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(media_types); i++)
+		if (str_equal(media_type, media_types[i].type))
+			return media_types[i].kind;
+	return MEDIA_OTHER;
+}
+
+static void descriptor_release(struct descriptor *d)
+{
+	free(d->media_type);
+	free(d->ref_name);
+	free(d->full_name);
+	*d = (struct descriptor){0};
+}
+
+static int malformed(struct cor_error *err, const char *what)
+{
+	return cor_fail(err, COR_CORRUPT, EBADMSG, "%s is malformed", what);
+}
+
+static int parse_platform(const json_t *object, struct descriptor *d, struct cor_error *err)
+{
+	const char *os = NULL, *architecture = NULL, *variant = NULL;
+
+	if (json_get_string(object, "os", &os) < 0 || json_get_string(object, "architecture", &architecture) < 0 ||
+	    json_get_string(object, "variant", &variant) < 0 ||
+	    platform_set(&d->platform, os, architecture, variant, NULL) < 0)
+		return malformed(err, "the platform of a descriptor");
+	d->has_platform = true;
+	return 0;
+}
+
+/* Fills *d, which the caller releases, also after a failure. */
+static int parse_descriptor(const json_t *object, struct descriptor *d, struct cor_error *err)
+{
+	const char *media_type = NULL, *digest = NULL, *ref_name = NULL, *full_name = NULL;
+	json_t *platform = NULL, *annotations = NULL;
+	int64_t size = -1;
+
+	if (!json_is_object(object) || json_get_string(object, "mediaType", &media_type) < 0 ||
+	    json_get_string(object, "digest", &digest) < 0 || json_get_int(object, "size", &size) < 0 ||
+	    json_get_object(object, "platform", &platform) < 0 || json_get_object(object, "annotations", &annotations) < 0)
+		return malformed(err, "a descriptor");
+	if (!digest_valid(digest))
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "a descriptor has no valid sha256 digest");
+	if (size < 0 || size > DESCRIPTOR_SIZE_MAX)
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "the descriptor of %s has no sensible size", digest);
+	if (annotations && (json_get_string(annotations, "org.opencontainers.image.ref.name", &ref_name) < 0 ||
+			    json_get_string(annotations, "io.containerd.image.name", &full_name) < 0))
+		return malformed(err, "an annotation of a descriptor");
+	strcpy(d->digest, digest);
+	d->size = (uint64_t)size;
+	d->media_type = xstrdup(media_type);
+	d->ref_name = xstrdup(ref_name);
+	d->full_name = xstrdup(full_name);
+	return platform ? parse_platform(platform, d, err) : 0;
+}
+
+/* The list is released by the caller through *ret and *ret_count, also after a failure. */
+static int parse_descriptors(const json_t *array, size_t max, struct descriptor **ret, size_t *ret_count, struct cor_error *err)
+{
+	size_t count = json_array_size(array);
+
+	if (count > max)
+		return cor_fail(err, COR_CORRUPT, E2BIG, "a list of %zu descriptors is too long", count);
+	*ret = xcalloc(count, sizeof(**ret));
+	for (*ret_count = 0; *ret_count < count;) {
+		struct descriptor *d = *ret + (*ret_count)++;
+		int r = parse_descriptor(json_array_get(array, *ret_count - 1), d, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int check_version(const json_t *document, enum media_kind kind, const char *what, struct cor_error *err)
+{
+	const char *media_type = NULL;
+	int64_t version = 0;
+
+	if (json_get_int(document, "schemaVersion", &version) < 0 || json_get_string(document, "mediaType", &media_type) < 0)
+		return malformed(err, what);
+	if (version == 1)
+		return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT, "%s has Docker's schema 1, which is obsolete", what);
+	if (version != 2)
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "%s has no schemaVersion 2", what);
+	if (media_type && media_kind(media_type) != kind)
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "%s calls itself '%.100s'", what, media_type);
+	return 0;
+}
+
+int manifest_parse(const json_t *document, struct manifest *ret, struct cor_error *err)
+{
+	_manifest_ struct manifest m = {0};
+	json_t *config = NULL, *layers = NULL;
+	int r = check_version(document, MEDIA_MANIFEST, "the manifest", err);
+
+	if (r < 0)
+		return r;
+	if (json_object_get(document, "manifests"))
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "the manifest is an index at the same time");
+	if (json_get_object(document, "config", &config) < 0 || !config || json_get_array(document, "layers", &layers) < 0)
+		return malformed(err, "the manifest");
+	r = parse_descriptor(config, &m.config, err);
+	if (r < 0)
+		return r;
+	if (media_kind(m.config.media_type) != MEDIA_CONFIG)
+		return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT, "this is no container image but '%.100s'",
+				m.config.media_type ? m.config.media_type : "");
+	if (json_array_size(layers) == 0)
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "the image has no layers");
+	r = parse_descriptors(layers, MANIFEST_LAYERS_MAX, &m.layers, &m.layer_count, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < m.layer_count; i++)
+		if (media_kind(m.layers[i].media_type) != MEDIA_LAYER)
+			return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT, "layer %s is of an unknown kind '%.100s'",
+					m.layers[i].digest, m.layers[i].media_type ? m.layers[i].media_type : "");
+	*ret = m;
+	m = (struct manifest){0};
+	return 0;
+}
+
+void manifest_release(struct manifest *manifest)
+{
+	descriptor_release(&manifest->config);
+	for (size_t i = 0; i < manifest->layer_count; i++)
+		descriptor_release(&manifest->layers[i]);
+	free(manifest->layers);
+	*manifest = (struct manifest){0};
+}
+
+int manifest_index_parse(const json_t *document, struct manifest_index *ret, struct cor_error *err)
+{
+	_manifest_index_ struct manifest_index index = {0};
+	json_t *manifests = NULL;
+	int r = check_version(document, MEDIA_INDEX, "the index", err);
+
+	if (r < 0)
+		return r;
+	if (json_object_get(document, "layers") || json_object_get(document, "config"))
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "the index is a manifest at the same time");
+	if (json_get_array(document, "manifests", &manifests) < 0)
+		return malformed(err, "the index");
+	r = parse_descriptors(manifests, INDEX_ENTRIES_MAX, &index.items, &index.count, err);
+	if (r < 0)
+		return r;
+	*ret = index;
+	index = (struct manifest_index){0};
+	return 0;
+}
+
+void manifest_index_release(struct manifest_index *index)
+{
+	for (size_t i = 0; i < index->count; i++)
+		descriptor_release(&index->items[i]);
+	free(index->items);
+	*index = (struct manifest_index){0};
+}

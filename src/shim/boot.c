@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From nothing to a guest that answered.
+ *
+ * The shim opens every file and hands descriptors to the VMM. Then it waits for the guest's reply to the handshake, and meanwhile keeps the console. A machine
+ * under KVM that does not answer in ten seconds is taken down and started again under TCG, unless KVM was asked for. */
+#include "shim/shim.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "shim/installation.h"
+
+#include <errno.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define KVM_BOOT_MS   10000
+#define BOOT_MS       100000
+#define CONSOLE_LIMIT (1u << 20)
+#define CONSOLE_KEEP  2
+/* User ids for VMMs: above what anybody gives to people or user namespaces, below where 32-bit tools turn negative. */
+#define VMM_UID_BASE 2000000000u
+#define VMM_UID_BITS 24
+
+/* ---- the VMM's descriptors ---- */
+
+static void machine_ended(struct shim *shim);
+
+static void drain_console(struct shim *shim)
+{
+	char data[16384];
+
+	for (int i = 0; i < 16; i++) {
+		ssize_t n = read(shim->vm->console_fd, data, sizeof(data));
+
+		if (n > 0)
+			console_feed(shim, data, (size_t)n);
+		else if (n == 0)
+			uv_poll_stop(&shim->console_poll);
+		if (n <= 0)
+			return;
+	}
+}
+
+/* What QEMU has to say goes into our log; its last line into an error, if one is to be made. */
+static void drain_messages(struct shim *shim)
+{
+	char data[2048], *end;
+	ssize_t n;
+
+	while ((n = read(shim->vm->messages_fd, data, sizeof(data) - 1)) > 0) {
+		data[n] = '\0';
+		while (n > 0 && data[n - 1] == '\n')
+			data[--n] = '\0';
+		end = strrchr(data, '\n');
+		snprintf(shim->message, sizeof(shim->message), "%s", end ? end + 1 : data);
+		log_warning("VMM: %s", data);
+	}
+	if (n == 0)
+		uv_poll_stop(&shim->messages_poll);
+}
+
+static void on_console(uv_poll_t *poll, int status, int events)
+{
+	drain_console(poll->data);
+}
+
+static void on_messages(uv_poll_t *poll, int status, int events)
+{
+	drain_messages(poll->data);
+}
+
+static void on_control(uv_poll_t *poll, int status, int events)
+{
+	struct shim *shim = poll->data;
+
+	if (vm_process_control(shim->vm, NULL) < 0)
+		uv_poll_stop(poll);
+}
+
+static void on_vmm_end(uv_poll_t *poll, int status, int events)
+{
+	struct shim *shim = poll->data;
+
+	drain_console(shim);
+	drain_messages(shim);
+	vm_process_control(shim->vm, NULL);
+	machine_ended(shim);
+}
+
+static void watch(struct shim *shim, uv_poll_t *poll, int fd, uv_poll_cb callback)
+{
+	uv_poll_init(&shim->loop, poll, fd);
+	poll->data = shim;
+	uv_poll_start(poll, UV_READABLE, callback);
+}
+
+void machine_unwatch(struct shim *shim)
+{
+	uv_poll_t *polls[] = {&shim->vmm_poll, &shim->console_poll, &shim->messages_poll, &shim->control_poll,
+			      &shim->agent_poll};
+
+	uv_timer_stop(&shim->boot_timer);
+	for (size_t i = 0; shim->watching && i < ARRAY_SIZE(polls); i++)
+		if (!uv_is_closing((uv_handle_t *)polls[i]))
+			uv_close((uv_handle_t *)polls[i], NULL);
+	shim->watching = false;
+}
+
+/* ---- the handshake ---- */
+
+static void on_guest_close(struct rpc_conn *conn, const struct cor_error *reason, void *context)
+{
+	struct shim *shim = context;
+	struct cor_error err;
+
+	shim->guest = NULL;
+	rpc_conn_free(conn);
+	if (shim->stage >= ENDING)
+		return;
+	/* A guest that stops to speak HTTP/2 is no guest any more; when it is the VMM that went, its end is heard in a moment. */
+	cor_fail(&err, COR_UNAVAILABLE, EPROTO, "the line to the guest broke: %s", reason->msg);
+	log_error("%s", err.msg);
+	vm_kill(shim->vm);
+}
+
+static void connected(struct shim *shim)
+{
+	struct rpc_client_options options = {.on_close = on_guest_close, .context = shim};
+	struct cor_error err;
+	int fd = fcntl(shim->vm->agent_fd, F_DUPFD_CLOEXEC, 0);
+
+	uv_poll_stop(&shim->agent_poll);
+	uv_timer_stop(&shim->boot_timer);
+	shim_time(shim, "guest answered");
+	if (fd < 0) {
+		cor_fail_errno(&err, errno, "the guest's line");
+		shim_fail(shim, &err);
+	} else if (rpc_connect(&shim->loop, fd, &options, &shim->guest, &err) < 0) {
+		shim_fail(shim, &err);
+	} else {
+		guest_prepare(shim);
+	}
+}
+
+/* Takes exactly what belongs to the handshake, because HTTP/2 may follow at once. */
+static void on_agent(uv_poll_t *poll, int status, int events)
+{
+	struct shim *shim = poll->data;
+	uint8_t data[4096];
+	bool done = false;
+
+	while (!done) {
+		ssize_t n = recv(shim->vm->agent_fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
+		size_t used = n > 0 ? (size_t)n : 0;
+
+		if (n <= 0) {
+			if (n == 0)
+				uv_poll_stop(poll);
+			return;
+		}
+		done = handshake_host_feed(&shim->handshake, data, (size_t)n, &used);
+		if (recv(shim->vm->agent_fd, data, used, MSG_DONTWAIT) != (ssize_t)used)
+			return;
+	}
+	connected(shim);
+}
+
+static int send_hello(struct shim *shim, struct cor_error *err)
+{
+	int r = handshake_host_init(&shim->handshake, shim->secret);
+
+	if (r == 0 && send(shim->vm->agent_fd, shim->handshake.hello, sizeof(shim->handshake.hello),
+			   MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(shim->handshake.hello))
+		r = -EIO;
+	return r < 0 ? cor_fail_errno(err, r, "the guest's line") : 0;
+}
+
+/* ---- starting ---- */
+
+static int open_disk(struct shim *shim, struct vm_disk *disk, struct cor_error *err)
+{
+	struct stat st;
+
+	disk->overlay_fd = openat(shim->data_dir, "root.qcow2", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (disk->overlay_fd < 0)
+		return cor_fail_errno(err, errno, "the container's disk");
+	disk->base_fd = open(shim->record.rootfs, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (disk->base_fd < 0)
+		return cor_fail_errno(err, errno, "the file system of image '%s'", shim->record.image);
+	if (fstat(disk->base_fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return cor_fail(err, COR_CORRUPT, EINVAL, "the file system of image '%s' is not a file",
+				shim->record.image);
+	return 0;
+}
+
+static uid_t vmm_uid(const char *id)
+{
+	return VMM_UID_BASE + (uid_t)(strtoul((const char[]){id[0], id[1], id[2], id[3], id[4], id[5], 0}, NULL, 16) &
+				      ((1u << VMM_UID_BITS) - 1));
+}
+
+static int start_vmm(struct shim *shim, struct cor_error *err)
+{
+	const struct machine_config *machine = &shim->record.machine;
+	struct vm_disk disk = {.serial = "root", .base_fd = -1, .overlay_fd = -1, .ephemeral = shim->record.auto_remove};
+	char name[sizeof("coracle-") + ID_SHORT_SIZE];
+	struct vm_spec spec = {
+		.name = name,
+		.accelerator = shim->accelerator.accelerator,
+		.tsc_khz = shim->accelerator.tsc_khz,
+		.cpus = machine->cpus,
+		.memory = machine->memory,
+		.nested = machine->virtualization,
+		.kernel_fd = shim->kernel_fd,
+		.initramfs_fd = shim->initramfs_fd,
+		.kernel_args = (const char *const *)machine->kernel_args.items,
+		.disks = &disk,
+		.disk_count = 1,
+		.uid = vmm_uid(shim->id),
+	};
+	int r = open_disk(shim, &disk, err);
+
+	snprintf(name, sizeof(name), "coracle-%.12s", shim->id);
+	if (r == 0)
+		r = vm_start(vmm_drivers[0], &spec, &shim->vm, err);
+	close_fd(&disk.overlay_fd);
+	close_fd(&disk.base_fd);
+	if (r == 0)
+		shim_time(shim, "VMM started");
+	return r;
+}
+
+static void on_boot_timeout(uv_timer_t *timer);
+
+static int start_machine(struct shim *shim, struct cor_error *err)
+{
+	bool may_fall_back = shim->accelerator.accelerator == VM_KVM && !shim->accelerator.asked;
+	int r = start_vmm(shim, err);
+
+	if (r < 0)
+		return r;
+	watch(shim, &shim->vmm_poll, shim->vm->pidfd, on_vmm_end);
+	watch(shim, &shim->console_poll, shim->vm->console_fd, on_console);
+	watch(shim, &shim->messages_poll, shim->vm->messages_fd, on_messages);
+	watch(shim, &shim->control_poll, shim->vm->control_fd, on_control);
+	watch(shim, &shim->agent_poll, shim->vm->agent_fd, on_agent);
+	shim->watching = true;
+	shim->boot_timer.data = shim;
+	uv_update_time(&shim->loop);
+	uv_timer_start(&shim->boot_timer, on_boot_timeout, may_fall_back ? KVM_BOOT_MS : BOOT_MS, 0);
+	return send_hello(shim, err);
+}
+
+static void fall_back(struct shim *shim)
+{
+	_free_ char *program = qemu_program();
+	struct cor_error err = {0};
+
+	log_warning("the machine does not answer under KVM: going on with TCG");
+	if (accelerator_distrust(shim->roots.run_fd, shim->kernel_fd, program, &err) < 0)
+		log_warning("%s", err.msg);
+	machine_unwatch(shim);
+	/* The closed handles must be out of the loop before they are used again. */
+	uv_run(&shim->loop, UV_RUN_NOWAIT);
+	vm_free(shim->vm);
+	shim->vm = NULL;
+	shim->accelerator.accelerator = VM_TCG;
+	snprintf(shim->accelerator.reason, sizeof(shim->accelerator.reason), "a machine did not answer under KVM");
+	if (start_machine(shim, &err) < 0)
+		shim_fail(shim, &err);
+}
+
+static void on_boot_timeout(uv_timer_t *timer)
+{
+	struct shim *shim = timer->data;
+	struct cor_error err;
+
+	if (shim->accelerator.accelerator == VM_KVM && !shim->accelerator.asked) {
+		fall_back(shim);
+		return;
+	}
+	cor_fail(&err, COR_TIMEOUT, ETIMEDOUT, "the guest did not answer: see `coracle logs --boot %s`", shim->record.name);
+	shim_fail(shim, &err);
+}
+
+static void machine_ended(struct shim *shim)
+{
+	/* A VMM that cannot use KVM after all says so and ends at once. */
+	if (shim->stage == BOOTING && !shim->guest && shim->accelerator.accelerator == VM_KVM && !shim->accelerator.asked)
+		fall_back(shim);
+	else
+		shim_machine_gone(shim);
+}
+
+static int boot(struct shim *shim, struct cor_error *err)
+{
+	const struct machine_config *machine = &shim->record.machine;
+	_free_ char *program = qemu_program(), *rendezvous = NULL;
+	struct cor_error ignored;
+	int r = kernel_open(machine->kernel, &shim->kernel_fd, NULL, err);
+
+	if (r == 0)
+		r = initramfs_open(machine->initramfs, &shim->initramfs_fd, NULL, err);
+	if (r == 0)
+		r = accelerator_choose(shim->roots.run_fd, machine->accelerator, shim->kernel_fd, program, &shim->accelerator,
+				       err);
+	if (r < 0)
+		return r;
+	if (getrandom(shim->secret, sizeof(shim->secret), 0) != sizeof(shim->secret))
+		return cor_fail(err, COR_INTERNAL, EIO, "no random bytes");
+	if (rotating_open(&shim->console_log, shim->data_dir, "console.log", CONSOLE_LIMIT, CONSOLE_KEEP) < 0)
+		log_warning("the console's log cannot be written");
+	r = start_machine(shim, err);
+	if (r < 0)
+		return r;
+	/* Moving between groups takes the kernel milliseconds; the machine boots meanwhile. */
+	if (cgroup_make((rendezvous = xstrndup(shim->id, ID_SHORT_SIZE - 1)), &shim->cgroup, &ignored) == 0) {
+		cgroup_add(&shim->cgroup, getpid());
+		cgroup_add(&shim->cgroup, shim->vm->pid);
+	} else {
+		log_info("%s: what the machine uses is counted with its caller", ignored.msg);
+	}
+	return 0;
+}
+
+void boot_machine(struct shim *shim)
+{
+	struct cor_error err = {0};
+
+	if (boot(shim, &err) < 0)
+		shim_fail(shim, &err);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Groups are folders: made, written to, removed. Which ones is read from /proc/self/cgroup (cgroups(7)); hierarchies are looked for where
+ * every distribution mounts them. */
+#include "shim/cgroup.h"
+
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#define ROOT   "/sys/fs/cgroup"
+#define PREFIX "coracle-"
+
+/* Of version 1, the controllers that count or limit what a VMM uses. */
+static bool wanted(const char *controllers)
+{
+	static const char *const used[] = {"memory", "cpu", "cpuacct", "pids", "blkio"};
+	_strv_ struct strv parts = strv_split(controllers, ',');
+
+	for (size_t i = 0; i < ARRAY_SIZE(used); i++)
+		if (strv_contains(&parts, used[i]))
+			return true;
+	return false;
+}
+
+char *cgroup_folder(const char *line, const char *root)
+{
+	const char *first = strchr(line, ':'), *second = first ? strchr(first + 1, ':') : NULL;
+	_free_ char *controllers = NULL, *unified = NULL;
+
+	/* A path with ".." lies outside what this cgroup namespace shows. */
+	if (!second || second[1] != '/' || strstr(second, "/.."))
+		return NULL;
+	controllers = xstrndup(first + 1, (size_t)(second - first - 1));
+	if (*controllers)
+		return wanted(controllers) ? str_format("%s/%s%s", root, controllers, second + 1) : NULL;
+	unified = str_format("%s/unified/cgroup.procs", root);
+	return str_format("%s%s%s", root, access(unified, F_OK) == 0 ? "/unified" : "", second + 1);
+}
+
+/* rmdir takes only empty groups, so that a live shim's stays. */
+static void sweep(const char *parent)
+{
+	_dir_ DIR *dir = opendir(parent);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (str_after(entry->d_name, PREFIX))
+			unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+}
+
+static int write_pid(const char *folder, pid_t pid)
+{
+	_free_ char *path = str_format("%s/cgroup.procs", folder);
+	_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+	char text[24];
+	int length = snprintf(text, sizeof(text), "%d\n", (int)pid);
+
+	if (fd < 0)
+		return -errno;
+	return write(fd, text, (size_t)length) == length ? 0 : -errno;
+}
+
+static int make_one(const char *parent, const char *name, struct cgroup *cgroup)
+{
+	_free_ char *path = str_format("%s/" PREFIX "%s", parent, name), *procs = str_format("%s/cgroup.procs", path);
+
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	if (access(procs, W_OK) < 0) {
+		rmdir(path);
+		return -ENOENT;
+	}
+	strv_add(&cgroup->paths, path);
+	strv_add(&cgroup->parents, parent);
+	return 0;
+}
+
+int cgroup_make(const char *name, struct cgroup *ret, struct cor_error *err)
+{
+	_free_ char *text = NULL;
+	_strv_ struct strv lines = {0};
+	struct cgroup cgroup = {0};
+	const char *line;
+	int r = file_read(AT_FDCWD, "/proc/self/cgroup", 65536, &text, NULL), failed = -ENOENT;
+
+	if (r < 0)
+		return cor_fail_errno(err, r, "no cgroup");
+	lines = strv_split(text, '\n');
+	strv_foreach(&lines, i, line)
+	{
+		_free_ char *parent = cgroup_folder(line, ROOT);
+
+		if (!parent)
+			continue;
+		sweep(parent);
+		failed = make_one(parent, name, &cgroup) ?: failed;
+	}
+	if (!cgroup.paths.count)
+		return cor_fail_errno(err, failed, "no cgroup");
+	*ret = cgroup;
+	return 0;
+}
+
+void cgroup_add(const struct cgroup *cgroup, pid_t pid)
+{
+	const char *path;
+
+	strv_foreach(&cgroup->paths, i, path) write_pid(path, pid);
+}
+
+void cgroup_leave(struct cgroup *cgroup)
+{
+	for (size_t i = 0; i < cgroup->paths.count; i++) {
+		write_pid(cgroup->parents.items[i], getpid());
+		rmdir(cgroup->paths.items[i]);
+	}
+	strv_release(&cgroup->paths);
+	strv_release(&cgroup->parents);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A cgroup for a shim and its VMM, below the caller's: what they use is counted together, and can be limited from outside. Works on version 2, version 1 and
+ * both at once. A help, not a wall: a host that gives us no cgroup (an ordinary user's without delegation) runs containers all the same. */
+#pragma once
+
+#include "base/error.h"
+#include "base/str.h"
+
+#include <sys/types.h>
+
+struct cgroup {
+	struct strv paths;   /* of our groups, one per hierarchy */
+	struct strv parents; /* where this process came from, in the same order */
+};
+
+/* Makes the groups; removes empty ones beside them that killed shims left. Fails when not one could be made. */
+int cgroup_make(const char *name, struct cgroup *ret, struct cor_error *err);
+/* Moves a process into them. */
+void cgroup_add(const struct cgroup *cgroup, pid_t pid);
+/* Moves the calling process back and removes them. Empty or {0} is fine. */
+void cgroup_leave(struct cgroup *cgroup);
+
+/* Public for its tests. One line of /proc/self/cgroup ("4:memory:/a/b", "0::/a/b") and the root of all hierarchies give a group's folder; NULL for a line
+ * that names none we use. The caller's. */
+char *cgroup_folder(const char *line, const char *root);

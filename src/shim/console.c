@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the guest's kernel writes: kept in a bounded file for `logs --boot`, and searched for the reason of a death. The guest can write what it likes here;
+ * nothing but a message for people follows from it. */
+#include "shim/shim.h"
+
+#include <ctype.h>
+
+#define LINE_MAX_SIZE 1024
+
+/* Printable ASCII only: it goes into error messages. */
+static void copy_text(char *out, size_t size, const char *text)
+{
+	size_t i = 0;
+
+	for (; i + 1 < size && text[i] && isprint((unsigned char)text[i]); i++)
+		out[i] = text[i];
+	out[i] = '\0';
+}
+
+static void look_at(struct shim *shim, const char *line)
+{
+	static const char panic[] = "Kernel panic - not syncing: ";
+	const char *found = strstr(line, panic);
+
+	if (found && !shim->panic[0])
+		copy_text(shim->panic, sizeof(shim->panic), found + sizeof(panic) - 1);
+	if (strstr(line, "Out of memory") || strstr(line, "out of memory"))
+		shim->guest_oom = true;
+}
+
+void console_feed(struct shim *shim, const char *data, size_t size)
+{
+	struct buffer *line = &shim->console_line;
+
+	rotating_write(&shim->console_log, data, size);
+	for (size_t i = 0; i < size; i++) {
+		if (data[i] == '\n' || buffer_size(line) == LINE_MAX_SIZE) {
+			buffer_append(line, "", 1);
+			look_at(shim, (const char *)buffer_bytes(line));
+			buffer_clear(line);
+		}
+		if (data[i] != '\n' && data[i] != '\0')
+			buffer_append(line, data + i, 1);
+	}
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The process beside a machine: what its files share.
+ *
+ * One loop, one container, one machine. The life of a shim:
+ *
+ *   BOOTING ──(guest answered, container and process made)──► READY ──(Start)──► STARTING ──► RUNNING
+ *      │                                                        │                   │            │ the process ended, Stop, or the machine died
+ *      └────────────────────── a failure ──────────────────────┴───────────────────┴────────────► ENDING ──(VMM gone)──► OVER
+ *
+ * Only boot.c and start.c move it forward, only end.c moves it to ENDING and OVER. Calls that came too early wait in the lists below. */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "container/record.h"
+#include "container/roots.h"
+#include "rpc/handshake.h"
+#include "rpc/rpc.h"
+#include "shim/cgroup.h"
+#include "shim/container_log.h"
+#include "shim/rotating.h"
+#include "vmm/vmm.h"
+
+#include "agent.pb-c.h"
+#include "shim.pb-c.h"
+
+#define AGENT(name)     "/coracle.agent.v1.Agent/" name
+#define FIRST_PROCESS   "init"
+#define CALL_TIMEOUT_MS 30000 /* of a question to the guest, on a slow host under emulation */
+#define MAX_TIMINGS     16
+#define MAX_WAITING     64 /* calls of one kind that wait at once */
+
+enum shim_stage { BOOTING, READY, STARTING, RUNNING, ENDING, OVER };
+
+/* Calls whose answer comes later. A call that its client gave up leaves the list by itself. */
+struct waiting {
+	struct rpc_call *calls[MAX_WAITING];
+	size_t count;
+};
+
+/* What end.c will write into state.json. */
+struct shim_end {
+	struct cor_exit exit;
+	int64_t at_ns;
+	bool known;
+};
+
+struct shim {
+	uv_loop_t loop;
+	struct roots roots;
+	struct container_record record;
+	char id[ID_SIZE];
+	int lock_fd, data_dir, run_dir;
+	enum shim_stage stage;
+	int64_t started_ns;
+	struct cor_error failure; /* why there is no container: what Start, Attach and Wait answer */
+	struct shim_end end;
+	bool machine_failed;      /* the machine, not the process, ended: attached clients get `failure` */
+
+	/* The machine. */
+	struct vm *vm;
+	struct cgroup cgroup;
+	struct accelerator_choice accelerator;
+	int kernel_fd, initramfs_fd;
+	uv_poll_t vmm_poll, console_poll, messages_poll, control_poll, agent_poll;
+	bool watching;
+	uv_timer_t boot_timer, end_timer, stop_timer;
+	struct rotating console_log;
+	struct buffer console_line;
+	char panic[200];   /* what the guest's kernel wrote as it died */
+	bool guest_oom;    /* it ran out of memory before */
+	char message[200]; /* the last line of the VMM's own */
+
+	/* The guest. */
+	struct handshake_host handshake;
+	uint8_t secret[HANDSHAKE_SECRET_SIZE];
+	struct rpc_conn *guest;
+	Coracle__Agent__V1__HelloResponse *hello;
+	unsigned preparing; /* answers outstanding before CreateProcess */
+	uint32_t process_pid;
+	Coracle__Agent__V1__WindowSize window; /* of the terminal, when a client told before the process was made */
+
+	/* The first process's streams. */
+	struct rpc_call *streams; /* AttachProcess */
+	struct hub *hub;
+	struct container_log log;
+
+	/* The clients. */
+	struct rpc_listener *listener;
+	uv_poll_t first_client; /* a duplicate, watched for its end until Start */
+	int first_client_fd;
+	struct waiting starts, waits, stops;
+	unsigned open_calls; /* of streaming kinds and waiting ones: the shim ends when none is left */
+	unsigned execs;      /* for making up their ids */
+
+	struct {
+		const char *stage;
+		uint64_t at_ns;
+	} timings[MAX_TIMINGS];
+	size_t timing_count;
+	uv_signal_t sigterm;
+};
+
+/* main.c */
+void shim_time(struct shim *shim, const char *stage);
+void waiting_add(struct shim *shim, struct waiting *waiting, struct rpc_call *call, struct cor_error *err);
+
+/* boot.c: from nothing to a guest that answered. Failures end the shim through shim_fail. */
+void boot_machine(struct shim *shim);
+void machine_unwatch(struct shim *shim);
+
+/* console.c */
+void console_feed(struct shim *shim, const char *data, size_t size);
+
+/* start.c: from an answer to a running process. */
+void guest_prepare(struct shim *shim);
+void guest_start(struct shim *shim); /* READY → STARTING */
+
+/* end.c */
+/* Something before or beside the process failed: the clients get err. */
+void shim_fail(struct shim *shim, const struct cor_error *err);
+/* The first process has ended. */
+void shim_exited(struct shim *shim, const Coracle__Agent__V1__ExitStatus *status);
+/* The VMM is gone. */
+void shim_machine_gone(struct shim *shim);
+/* Asks with a signal, kills after timeout_ms (negative: never). */
+void shim_stop(struct shim *shim, int signal, int64_t timeout_ms);
+void shim_call_ended(struct shim *shim); /* one of open_calls */
+void exit_status_fill(const struct shim *shim, Coracle__Agent__V1__ExitStatus *status);
+
+/* service.c */
+extern const struct rpc_method shim_methods[];
+extern const size_t shim_method_count;
+int service_relay(void *context, struct rpc_call *call, const char *path, struct cor_error *err);
+void service_answer_starts(struct shim *shim);
+
+/* exec.c */
+int exec_begin(void *service, struct rpc_call *call, struct cor_error *err);
