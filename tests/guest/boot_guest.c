@@ -70,7 +70,8 @@ static int start_vmm(struct guest *guest, const char *kernel, const char *initra
 		       "virtio-mmio.force-legacy=false", "-kernel", kernel, "-initrd", initramfs, "-append",
 		       command_line, "-chardev", channel, "-device", "virtio-serial-device", "-device",
 		       "virtserialport,chardev=agent,name=coracle.agent", "-device", "virtio-rng-device",
-		       "-serial", "file:/dev/stderr", NULL);
+		       "-chardev", "file,id=console,path=/dev/stderr,append=on", "-serial", "chardev:console",
+		       NULL);
 		_exit(127);
 	}
 	close(fds[1]);
