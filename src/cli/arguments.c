@@ -48,10 +48,12 @@ static int add_value(struct argument_value *value, const char *text, struct cor_
 
 	if (!option->argument) {
 		if (!text_among("true false 1 0", text))
-			return report_usage(err, "--%s is on or off: it takes 'true' or 'false', not '%s'", option->name, text);
+			return report_usage(err, "--%s is on or off: it takes 'true' or 'false', not '%s'",
+					    option->name, text);
 		text = text_among("true 1", text) ? "true" : "false";
 	} else if (option->choices && !text_among(option->choices, text)) {
-		return report_usage(err, "--%s '%s': must be one of: %s", option->name, text, option->choices);
+		return report_usage(err, "--%s '%s': must be one of: %s", option->name, text,
+				    option->choices);
 	}
 	if (!option->repeats)
 		words_release(&value->words);
@@ -72,13 +74,15 @@ static int take_long(struct arguments *args, const char *word, const char *next,
 		return 1;
 	}
 	if (!value)
-		return report_usage(err, "unknown option --%.*s; --help lists those of this command", (int)length, word);
+		return report_usage(err, "unknown option --%.*s; --help lists those of this command",
+				    (int)length, word);
 	if (equals || !value->option->argument) {
 		r = add_value(value, equals ? equals + 1 : "true", err);
 		return r < 0 ? r : 1;
 	}
 	if (!next)
-		return report_usage(err, "--%s needs %s behind it", value->option->name, value->option->argument);
+		return report_usage(err, "--%s needs %s behind it", value->option->name,
+				    value->option->argument);
 	r = add_value(value, next, err);
 	return r < 0 ? r : 2;
 }
@@ -95,10 +99,12 @@ static int take_letters(struct arguments *args, const char *letters, const char 
 			return 1;
 		}
 		if (!value)
-			return report_usage(err, "unknown option -%c; --help lists those of this command", *letters);
+			return report_usage(err, "unknown option -%c; --help lists those of this command",
+					    *letters);
 		if (value->option->argument && !letters[1]) {
 			if (!next)
-				return report_usage(err, "-%c needs %s behind it", *letters, value->option->argument);
+				return report_usage(err, "-%c needs %s behind it", *letters,
+						    value->option->argument);
 			r = add_value(value, next, err);
 			return r < 0 ? r : 2;
 		}
@@ -125,7 +131,8 @@ static int check_operands(const struct arguments *args, struct cor_error *err)
 	return 0;
 }
 
-int arguments_parse(struct arguments *args, const struct command *command, char *const *argv, struct cor_error *err)
+int arguments_parse(struct arguments *args, const struct command *command, char *const *argv,
+		    struct cor_error *err)
 {
 	size_t count = 0;
 
@@ -196,14 +203,14 @@ bool arguments_flag(const struct arguments *args, const char *option, bool other
 	return text ? strcmp(text, "true") == 0 : otherwise;
 }
 
-int arguments_number(const struct arguments *args, const char *option, int64_t min, int64_t max, int64_t *value,
-		     struct cor_error *err)
+int arguments_number(const struct arguments *args, const char *option, int64_t min, int64_t max,
+		     int64_t *value, struct cor_error *err)
 {
 	const char *text = arguments_text(args, option);
 
 	if (text && value_number(text, min, max, value) < 0)
-		return report_usage(err, "--%s '%s': must be a whole number from %lld to %lld", option, text, (long long)min,
-				    (long long)max);
+		return report_usage(err, "--%s '%s': must be a whole number from %lld to %lld", option, text,
+				    (long long)min, (long long)max);
 	return 0;
 }
 

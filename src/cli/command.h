@@ -10,7 +10,15 @@
 struct arguments;
 
 /* What a shell offers for an argument. */
-enum offer { OFFER_NOTHING, OFFER_FILES, OFFER_FOLDERS, OFFER_CONTAINERS, OFFER_RUNNING, OFFER_IMAGES, OFFER_SIGNALS };
+enum offer {
+	OFFER_NOTHING,
+	OFFER_FILES,
+	OFFER_FOLDERS,
+	OFFER_CONTAINERS,
+	OFFER_RUNNING,
+	OFFER_IMAGES,
+	OFFER_SIGNALS
+};
 
 struct option {
 	const char *name;     /* without "--" */
@@ -32,16 +40,16 @@ struct option_group {
 
 struct command {
 	const char *name;
-	const char *aliases;     /* space-separated; NULL: none */
-	const char *operands;    /* as help shows them: "IMAGE [COMMAND [ARG...]]"; NULL: none */
-	unsigned min, max;       /* how many operands */
-	bool operand_ends;       /* options come before the first operand; what follows it belongs to somebody else */
+	const char *aliases;  /* space-separated; NULL: none */
+	const char *operands; /* as help shows them: "IMAGE [COMMAND [ARG...]]"; NULL: none */
+	unsigned min, max;    /* how many operands */
+	bool operand_ends; /* options come before the first operand; what follows it belongs to somebody else */
 	bool hidden;
-	const char *summary;     /* one line, no full stop */
-	const char *text;        /* paragraphs, parted by an empty line; NULL: none */
+	const char *summary;                      /* one line, no full stop */
+	const char *text;                         /* paragraphs, parted by an empty line; NULL: none */
 	const struct option_group *const *groups; /* NULL-terminated; NULL: no options */
-	enum offer offer;        /* for operands */
-	const struct command *const *commands;    /* NULL-terminated; not NULL: this is a family, run is NULL */
+	enum offer offer;                         /* for operands */
+	const struct command *const *commands; /* NULL-terminated; not NULL: this is a family, run is NULL */
 	/* 0 and *ret_status is the exit status (0 when left alone), or -errno and err. */
 	int (*run)(const struct arguments *args, int *ret_status, struct cor_error *err);
 };

@@ -4,26 +4,33 @@
 
 #include "cli/text.h"
 
-extern const struct command command_run, command_create, command_start, command_stop, command_kill, command_rm, command_list,
-	command_exec, command_logs, command_inspect, command_attach, command_wait, command_image, command_system, command_completion,
-	command_man, command_names;
+extern const struct command command_run, command_create, command_start, command_stop, command_kill,
+	command_rm, command_list, command_exec, command_logs, command_inspect, command_attach, command_wait,
+	command_image, command_system, command_completion, command_man, command_names;
 
 static const struct command *const commands[] = {
-	&command_run,    &command_create,  &command_start, &command_stop,       &command_kill, &command_rm,
-	&command_list,   &command_exec,    &command_logs,  &command_attach,     &command_wait, &command_inspect,
-	&command_image,  &command_system,  &command_completion, &command_man,   &command_names, NULL,
+	&command_run,  &command_create,  &command_start, &command_stop,   &command_kill,
+	&command_rm,   &command_list,    &command_exec,  &command_logs,   &command_attach,
+	&command_wait, &command_inspect, &command_image, &command_system, &command_completion,
+	&command_man,  &command_names,   NULL,
 };
 
 const struct command command_top = {
 	.name = "coracle",
 	.summary = "containers, each in a virtual machine of its own",
-	.text = "Coracle runs every Linux container in a boat of its own: a virtual machine with its own kernel and nothing else aboard.",
+	.text = "Coracle runs every Linux container in a boat of its own: a virtual machine with its own "
+		"kernel and nothing else aboard.",
 	.commands = commands,
 };
 
 const struct shortcut command_shortcuts[] = {
-	{"images", "image", "ls"}, {"rmi", "image", "rm"},         {"load", "image", "load"}, {"tag", "image", "tag"},
-	{"info", "system", "info"}, {"version", "system", "version"}, {0},
+	{"images", "image", "ls"},
+	{"rmi", "image", "rm"},
+	{"load", "image", "load"},
+	{"tag", "image", "tag"},
+	{"info", "system", "info"},
+	{"version", "system", "version"},
+	{0},
 };
 
 const struct command *command_find(const struct command *family, const char *name)
@@ -37,8 +44,8 @@ const struct command *command_find(const struct command *family, const char *nam
 	return NULL;
 }
 
-static void walk(const char *path, const struct command *command, void (*visit)(const char *, const struct command *, void *),
-		 void *data)
+static void walk(const char *path, const struct command *command,
+		 void (*visit)(const char *, const struct command *, void *), void *data)
 {
 	visit(path, command, data);
 	for (const struct command *const *c = command->commands; c && *c; c++) {

@@ -17,7 +17,8 @@ static const struct option container_options[] = {
 	{"name", '\0', "NAME", "a name for the container; one is made up otherwise"},
 	{"rm", '\0', NULL, "remove the container when it has ended"},
 	{"cidfile", '\0', "FILE", "write the container's id into a new file", .offer = OFFER_FILES},
-	{"entrypoint", '\0', "PROGRAM", "run this instead of the image's entry point, and drop the image's command"},
+	{"entrypoint", '\0', "PROGRAM",
+	 "run this instead of the image's entry point, and drop the image's command"},
 	{"hostname", 'h', "NAME", "the container's host name (default: its short id)"},
 	{"init", '\0', NULL, "run a small init that reaps orphans and forwards signals"},
 	{"label", 'l', "KEY[=VALUE]", "attach a label", .repeats = true},
@@ -25,7 +26,8 @@ static const struct option container_options[] = {
 	{"read-only", '\0', NULL, "make the root file system read-only, by the device itself"},
 	{"tmpfs", '\0', "PATH[:OPTIONS]", "mount a tmpfs", .repeats = true},
 	{"shm-size", '\0', "SIZE", "size of /dev/shm (default 64m)"},
-	{"stop-signal", '\0', "SIGNAL", "what asks the process to end (default: the image's, else SIGTERM)", .offer = OFFER_SIGNALS},
+	{"stop-signal", '\0', "SIGNAL", "what asks the process to end (default: the image's, else SIGTERM)",
+	 .offer = OFFER_SIGNALS},
 	{"stop-timeout", '\0', "SECONDS", "how long 'stop' waits before it kills; -1: for ever (default 10)"},
 	{0},
 };
@@ -42,8 +44,10 @@ const struct option_group resource_group = {"Resources", resource_options};
 static const struct option security_options[] = {
 	{"cap-add", '\0', "CAPABILITY", "add a capability, or ALL", .repeats = true},
 	{"cap-drop", '\0', "CAPABILITY", "drop a capability, or ALL; what is added wins", .repeats = true},
-	{"privileged", '\0', NULL, "all capabilities, no masked paths, no seccomp profile; the machine still confines it"},
-	{"security-opt", '\0', "OPTION", "no-new-privileges, seccomp=unconfined, seccomp=FILE", .repeats = true},
+	{"privileged", '\0', NULL,
+	 "all capabilities, no masked paths, no seccomp profile; the machine still confines it"},
+	{"security-opt", '\0', "OPTION", "no-new-privileges, seccomp=unconfined, seccomp=FILE",
+	 .repeats = true},
 	{"sysctl", '\0', "NAME=VALUE", "set a kernel parameter of the guest", .repeats = true},
 	{0},
 };
@@ -65,13 +69,15 @@ static const struct option machine_options[] = {
 	{"kernel", '\0', "FILE", "another guest kernel, an uncompressed vmlinux", .offer = OFFER_FILES},
 	{"kernel-arg", '\0', "WORD", "add a word to the kernel's command line", .repeats = true},
 	{"init-image", '\0', "FILE", "another initramfs", .offer = OFFER_FILES},
-	{"accel", '\0', "NAME", "auto, kvm or tcg; asked for by name it never falls back", .choices = "auto kvm tcg"},
+	{"accel", '\0', "NAME", "auto, kvm or tcg; asked for by name it never falls back",
+	 .choices = "auto kvm tcg"},
 	{"virtualization", '\0', NULL, "offer hardware virtualization to the guest"},
 	{0},
 };
 const struct option_group machine_group = {"Machine", machine_options};
 
-static int fill_numbers(struct cor_container_options *options, const struct arguments *args, struct cor_error *err)
+static int fill_numbers(struct cor_container_options *options, const struct arguments *args,
+			struct cor_error *err)
 {
 	const char *cpus = arguments_text(args, "cpus");
 	int64_t timeout = 0;
@@ -87,7 +93,8 @@ static int fill_numbers(struct cor_container_options *options, const struct argu
 	if (r < 0)
 		return r;
 	if (arguments_given(args, "stop-timeout") && timeout == 0)
-		return report_usage(err, "--stop-timeout 0: must be a second or more, or -1 for ever; 'coracle kill' does not wait");
+		return report_usage(err, "--stop-timeout 0: must be a second or more, or -1 for ever; "
+					 "'coracle kill' does not wait");
 	options->stop_timeout_s = (int)timeout;
 	return 0;
 }
@@ -97,7 +104,8 @@ static const char *const *list(const struct arguments *args, const char *option)
 	return words_list(arguments_words(args, option));
 }
 
-int container_request_fill(struct container_request *request, const struct arguments *args, struct cor_error *err)
+int container_request_fill(struct container_request *request, const struct arguments *args,
+			   struct cor_error *err)
 {
 	const struct words *labels = arguments_words(args, "label");
 	const char *entrypoint = arguments_text(args, "entrypoint");
@@ -109,7 +117,8 @@ int container_request_fill(struct container_request *request, const struct argum
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < labels->count; i++)
-		words_take(&request->labels, text_format("%s%s", labels->items[i], strchr(labels->items[i], '=') ? "" : "="));
+		words_take(&request->labels,
+			   text_format("%s%s", labels->items[i], strchr(labels->items[i], '=') ? "" : "="));
 	if (entrypoint && *entrypoint)
 		words_add(&request->entrypoint, entrypoint);
 	request->options = (struct cor_container_options){
@@ -161,15 +170,16 @@ static int open_cidfile(const char *path, int *ret_fd, struct cor_error *err)
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
 	if (fd < 0 && errno == EEXIST)
-		return report_fail(err, COR_EXISTS, EEXIST, "--cidfile '%s' is there already; remove it first", path);
+		return report_fail(err, COR_EXISTS, EEXIST,
+				   "--cidfile '%s' is there already; remove it first", path);
 	if (fd < 0)
 		return report_fail(err, COR_PERMISSION, errno, "--cidfile '%s': %s", path, strerror(errno));
 	*ret_fd = fd;
 	return 0;
 }
 
-int container_request_create(struct cor_context *ctx, const struct container_request *request, const char *cidfile, char **ret_id,
-			     struct cor_error *err)
+int container_request_create(struct cor_context *ctx, const struct container_request *request,
+			     const char *cidfile, char **ret_id, struct cor_error *err)
 {
 	char *id = NULL;
 	int fd = -1, r;

@@ -4,7 +4,8 @@
 
 #include "cli/process.h"
 
-extern const struct option_group container_group, resource_group, security_group, network_group, machine_group;
+extern const struct option_group container_group, resource_group, security_group, network_group,
+	machine_group;
 
 /* Options with the storage behind them. */
 struct container_request {
@@ -13,10 +14,11 @@ struct container_request {
 };
 
 /* From the arguments of run or create, which must outlive it. Release it in any case. */
-int container_request_fill(struct container_request *request, const struct arguments *args, struct cor_error *err);
+int container_request_fill(struct container_request *request, const struct arguments *args,
+			   struct cor_error *err);
 void container_request_release(struct container_request *request);
 #define _request_ _cleanup_(container_request_release)
 
 /* Creates it and writes the --cidfile, which must not be there before. A failure leaves neither. */
-int container_request_create(struct cor_context *ctx, const struct container_request *request, const char *cidfile, char **ret_id,
-			     struct cor_error *err);
+int container_request_create(struct cor_context *ctx, const struct container_request *request,
+			     const char *cidfile, char **ret_id, struct cor_error *err);

@@ -18,7 +18,8 @@ void cor_freep(char **text)
 }
 
 /* What is meant: the operands, or with --all every container (running: those alone). */
-static int gather(struct cor_context *ctx, const struct arguments *args, struct words *refs, struct cor_error *err)
+static int gather(struct cor_context *ctx, const struct arguments *args, struct words *refs,
+		  struct cor_error *err)
 {
 	struct cor_container_list list = {0};
 	bool running = args->command->offer == OFFER_RUNNING;
@@ -41,8 +42,8 @@ static int gather(struct cor_context *ctx, const struct arguments *args, struct 
 }
 
 int context_each(struct cor_context *ctx, const struct arguments *args,
-		 int (*act)(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err), void *data,
-		 int *ret_status, struct cor_error *err)
+		 int (*act)(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err),
+		 void *data, int *ret_status, struct cor_error *err)
 {
 	_words_ struct words refs = {0};
 	int r = gather(ctx, args, &refs, err);
@@ -58,7 +59,8 @@ int context_each(struct cor_context *ctx, const struct arguments *args,
 	return r;
 }
 
-int context_streams(struct cor_context *ctx, const char *ref, bool *ret_terminal, bool *ret_interactive, struct cor_error *err)
+int context_streams(struct cor_context *ctx, const char *ref, bool *ret_terminal, bool *ret_interactive,
+		    struct cor_error *err)
 {
 	_json_ json_t *facts = NULL;
 	char *text = NULL;

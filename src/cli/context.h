@@ -20,8 +20,9 @@ struct arguments;
 
 /* Does something to each operand; prints errors as they come and goes on. *ret_status is that of the last failure. */
 int context_each(struct cor_context *ctx, const struct arguments *args,
-		 int (*act)(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err), void *data,
-		 int *ret_status, struct cor_error *err);
+		 int (*act)(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err),
+		 void *data, int *ret_status, struct cor_error *err);
 
 /* Whether a container's process has a terminal and an open standard input. */
-int context_streams(struct cor_context *ctx, const char *ref, bool *ret_terminal, bool *ret_interactive, struct cor_error *err);
+int context_streams(struct cor_context *ctx, const char *ref, bool *ret_terminal, bool *ret_interactive,
+		    struct cor_error *err);

@@ -44,7 +44,8 @@ static int stop_run(const struct arguments *args, int *ret_status, struct cor_er
 }
 
 static const struct option stop_options[] = {
-	{"timeout", 't', "SECONDS", "how long to wait before killing; -1: for ever (default: the container's)"},
+	{"timeout", 't', "SECONDS",
+	 "how long to wait before killing; -1: for ever (default: the container's)"},
 	OPTION_ALL("stop every running container"),
 	{0},
 };
@@ -54,7 +55,8 @@ const struct command command_stop = {
 	.operands = "CONTAINER...",
 	.max = COMMAND_ANY,
 	.summary = "ask containers to end, kill those that do not",
-	.text = "Sends the container's stop signal and waits; then kills. Stopping a container that has ended is no error.",
+	.text = "Sends the container's stop signal and waits; then kills. Stopping a container that has "
+		"ended is no error.",
 	.groups = (const struct option_group *const[]){&stop_group, NULL},
 	.offer = OFFER_RUNNING,
 	.run = stop_run,
@@ -79,7 +81,8 @@ static int kill_run(const struct arguments *args, int *ret_status, struct cor_er
 	int r;
 
 	if (name && cor_signal_parse(name, &number) < 0)
-		return report_usage(err, "--signal '%s' is no signal; try KILL, TERM or a number from 1 to 64", name);
+		return report_usage(
+			err, "--signal '%s' is no signal; try KILL, TERM or a number from 1 to 64", name);
 	r = cor_open(NULL, &ctx, err);
 	return r < 0 ? r : context_each(ctx, args, kill_one, &number, ret_status, err);
 }

@@ -42,7 +42,8 @@ static int exec_run(const struct arguments *args, int *ret_status, struct cor_er
 	return r < 0 ? r : foreground_run(&fg, session, ret_status, err);
 }
 
-static const struct option_group *const exec_groups[] = {&exec_group, &process_group, &foreground_group, NULL};
+static const struct option_group *const exec_groups[] = {&exec_group, &process_group, &foreground_group,
+							 NULL};
 const struct command command_exec = {
 	.name = "exec",
 	.operands = "CONTAINER COMMAND [ARG...]",

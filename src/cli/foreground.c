@@ -81,15 +81,19 @@ static sigset_t passed_on_set(void)
 	return set;
 }
 
-int foreground_init(struct foreground *fg, const struct arguments *args, bool interactive, bool terminal, struct cor_error *err)
+int foreground_init(struct foreground *fg, const struct arguments *args, bool interactive, bool terminal,
+		    struct cor_error *err)
 {
 	const char *keys = arguments_text(args, "detach-keys");
 
 	if (terminal && interactive && !isatty(STDIN_FILENO))
-		return report_usage(err, "--tty with --interactive: standard input is not a terminal; leave --tty away");
+		return report_usage(
+			err, "--tty with --interactive: standard input is not a terminal; leave --tty away");
 	*fg = (struct foreground){
 		/* A terminal has one stream for both. */
-		.streams = {.in = interactive ? STDIN_FILENO : -1, .out = STDOUT_FILENO, .err = terminal ? -1 : STDERR_FILENO},
+		.streams = {.in = interactive ? STDIN_FILENO : -1,
+			    .out = STDOUT_FILENO,
+			    .err = terminal ? -1 : STDERR_FILENO},
 		.terminal = terminal,
 		.raw = terminal && interactive,
 		.proxy = arguments_flag(args, "sig-proxy", true),
@@ -103,7 +107,8 @@ int foreground_init(struct foreground *fg, const struct arguments *args, bool in
 
 void foreground_prepare(struct foreground *fg)
 {
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESTART, .sa_mask = passed_on_set()};
+	struct sigaction action = {
+		.sa_handler = on_signal, .sa_flags = (int)SA_RESTART, .sa_mask = passed_on_set()};
 	struct sigaction before;
 
 	memset(&now, 0, sizeof(now));
@@ -182,7 +187,8 @@ static int status_of(const struct foreground *fg, enum cor_session_result result
 	case COR_SESSION_DETACHED:
 		return 0;
 	case COR_SESSION_INTERRUPTED:
-		report_note("let go of '%s', which may run on; 'coracle kill %s' ends it", fg->name, fg->name);
+		report_note("let go of '%s', which may run on; 'coracle kill %s' ends it", fg->name,
+			    fg->name);
 		return 128 + (int)now.last;
 	default:
 		if (end->reason[0])

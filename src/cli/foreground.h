@@ -12,24 +12,26 @@ extern const struct option_group foreground_group;
 
 struct foreground {
 	struct cor_streams streams;
-	const char *name;   /* of the container, for what is said; borrowed */
-	bool terminal;      /* the process has one */
-	bool raw;           /* ours is to be raw: both have one and we type into it */
-	bool proxy;         /* signals go to the process */
-	bool timings;       /* print the stages at the end */
+	const char *name; /* of the container, for what is said; borrowed */
+	bool terminal;    /* the process has one */
+	bool raw;         /* ours is to be raw: both have one and we type into it */
+	bool proxy;       /* signals go to the process */
+	bool timings;     /* print the stages at the end */
 	unsigned rows, columns;
 	bool prepared;
-	sigset_t mask;      /* of signals before foreground_prepare */
+	sigset_t mask; /* of signals before foreground_prepare */
 };
 
 /* Fills in streams, size and choices. -EINVAL when a terminal is asked for that is not there. */
-int foreground_init(struct foreground *fg, const struct arguments *args, bool interactive, bool terminal, struct cor_error *err);
+int foreground_init(struct foreground *fg, const struct arguments *args, bool interactive, bool terminal,
+		    struct cor_error *err);
 
 /* From here on signals are kept for the process, so that none is lost or kills us between its start and foreground_run. The third one that asks
  * us to end ends us. */
 void foreground_prepare(struct foreground *fg);
 /* Pumps until the end, frees the session. *ret_status is the exit status of this command. */
-int foreground_run(struct foreground *fg, struct cor_session *session, int *ret_status, struct cor_error *err);
+int foreground_run(struct foreground *fg, struct cor_session *session, int *ret_status,
+		   struct cor_error *err);
 /* Undoes foreground_prepare where foreground_run was never reached. */
 void foreground_release(struct foreground *fg);
 #define _foreground_ _cleanup_(foreground_release)

@@ -12,8 +12,8 @@ char *help_option(const struct option *option)
 {
 	char letter[] = {'-', option->letter, ',', ' ', '\0'};
 
-	return text_format("%s--%s%s%s", option->letter ? letter : "    ", option->name, option->argument ? " " : "",
-			   option->argument ? option->argument : "");
+	return text_format("%s--%s%s%s", option->letter ? letter : "    ", option->name,
+			   option->argument ? " " : "", option->argument ? option->argument : "");
 }
 
 static void print_wrapped(const char *text, FILE *out)
@@ -67,8 +67,9 @@ void help_print(const char *path, const struct command *command, FILE *out)
 {
 	bool top = command == &command_top;
 
-	fprintf(out, "%s: %s\n\nUsage: %s%s%s%s%s\n", path, command->summary, path, command->groups ? " [OPTION...]" : "",
-		command->commands ? " COMMAND" : "", command->operands ? " " : "", command->operands ? command->operands : "");
+	fprintf(out, "%s: %s\n\nUsage: %s%s%s%s%s\n", path, command->summary, path,
+		command->groups ? " [OPTION...]" : "", command->commands ? " COMMAND" : "",
+		command->operands ? " " : "", command->operands ? command->operands : "");
 	if (command->aliases)
 		fprintf(out, "Also known as: %s\n", command->aliases);
 	if (command->text) {
@@ -79,6 +80,7 @@ void help_print(const char *path, const struct command *command, FILE *out)
 		print_options(*g, out);
 	if (command->commands) {
 		print_family(command, out);
-		fprintf(out, "\n'%s COMMAND --help' says more about one.%s\n", path, top ? " 'coracle --version' prints the version." : "");
+		fprintf(out, "\n'%s COMMAND --help' says more about one.%s\n", path,
+			top ? " 'coracle --version' prints the version." : "");
 	}
 }

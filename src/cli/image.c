@@ -25,8 +25,8 @@ static int open_input(const char *path, int *ret_fd, struct cor_error *err)
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return report_fail(err, errno == ENOENT ? COR_NOT_FOUND : COR_PERMISSION, errno, "--input '%s': %s", path,
-				   strerror(errno));
+		return report_fail(err, errno == ENOENT ? COR_NOT_FOUND : COR_PERMISSION, errno,
+				   "--input '%s': %s", path, strerror(errno));
 	*ret_fd = fd;
 	return 0;
 }
@@ -58,7 +58,8 @@ static int load_run(const struct arguments *args, int *ret_status, struct cor_er
 static const struct option load_options[] = {
 	{"input", 'i', "FILE", "the archive; standard input otherwise", .offer = OFFER_FILES},
 	{"tag", 't', "NAME", "name the image so, instead of as the archive says"},
-	{"platform", '\0', "OS/ARCHITECTURE", "which platform to take from the archive (default: this host's)"},
+	{"platform", '\0', "OS/ARCHITECTURE",
+	 "which platform to take from the archive (default: this host's)"},
 	{"quiet", 'q', NULL, "print nothing but the names"},
 	{0},
 };
@@ -66,7 +67,8 @@ static const struct option_group load_group = {"Load", load_options};
 static const struct command image_load = {
 	.name = "load",
 	.summary = "load an image from an OCI layout or docker archive",
-	.text = "Reads a tar archive, plain or compressed with gzip or zstd, as 'docker save', 'podman save' or 'skopeo copy' write it.",
+	.text = "Reads a tar archive, plain or compressed with gzip or zstd, as 'docker save', 'podman save' "
+		"or 'skopeo copy' write it.",
 	.groups = (const struct option_group *const[]){&load_group, NULL},
 	.run = load_run,
 };
@@ -88,14 +90,17 @@ static void split_name(const char *name, char **ret_repository, char **ret_tag)
 	}
 	slash = strrchr(familiar, '/');
 	colon = strchr(slash ? slash : familiar, ':');
-	*ret_repository = text_format("%.*s", colon ? (int)(colon - familiar) : (int)strlen(familiar), familiar);
+	*ret_repository =
+		text_format("%.*s", colon ? (int)(colon - familiar) : (int)strlen(familiar), familiar);
 	*ret_tag = text_copy(colon ? colon + 1 : "<none>");
 }
 
-static void image_row(struct table *table, const struct cor_image_info *image, const char *name, bool whole, int64_t now_ns)
+static void image_row(struct table *table, const struct cor_image_info *image, const char *name, bool whole,
+		      int64_t now_ns)
 {
 	const char *digits = text_after(image->id, "sha256:");
-	_text_ char *repository = NULL, *tag = NULL, *id = NULL, *created = NULL, *size = table_size(image->size);
+	_text_ char *repository = NULL, *tag = NULL, *id = NULL, *created = NULL,
+		    *size = table_size(image->size);
 
 	split_name(name ? name : "<none>", &repository, &tag);
 	id = text_format("%.*s", whole ? 64 : 12, digits ? digits : image->id);
@@ -252,5 +257,6 @@ extern const struct command command_image_inspect;
 const struct command command_image = {
 	.name = "image",
 	.summary = "load, list, name and remove images",
-	.commands = (const struct command *const[]){&image_load, &image_list, &command_image_inspect, &image_tag, &image_remove, NULL},
+	.commands = (const struct command *const[]){&image_load, &image_list, &command_image_inspect,
+						    &image_tag, &image_remove, NULL},
 };

@@ -21,7 +21,8 @@ static int inspect_any(struct cor_context *ctx, const char *ref, char **ret_json
 	return r;
 }
 
-static int inspect_all(const struct arguments *args, inspect_fn *inspect, int *ret_status, struct cor_error *err)
+static int inspect_all(const struct arguments *args, inspect_fn *inspect, int *ret_status,
+		       struct cor_error *err)
 {
 	_context_ struct cor_context *ctx = NULL;
 	_json_ json_t *array = json_array();
@@ -32,7 +33,8 @@ static int inspect_all(const struct arguments *args, inspect_fn *inspect, int *r
 		json_t *object = NULL;
 		char *text = NULL;
 
-		if (inspect(ctx, args->operands[i], &text, &one) == 0 && output_parse(text, &object, &one) == 0) {
+		if (inspect(ctx, args->operands[i], &text, &one) == 0 &&
+		    output_parse(text, &object, &one) == 0) {
 			json_array_append_new(array, object);
 		} else {
 			report_error(&one);
@@ -47,7 +49,9 @@ static int inspect_all(const struct arguments *args, inspect_fn *inspect, int *r
 static int inspect_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	const char *type = arguments_text(args, "type");
-	inspect_fn *inspect = text_same(type, "image") ? cor_image_inspect : type ? cor_container_inspect : inspect_any;
+	inspect_fn *inspect = text_same(type, "image") ? cor_image_inspect
+			      : type                   ? cor_container_inspect
+						       : inspect_any;
 
 	return inspect_all(args, inspect, ret_status, err);
 }

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const status_names[] = {[COR_CREATED] = "created", [COR_RUNNING] = "running", [COR_EXITED] = "exited"};
+static const char *const status_names[] = {
+	[COR_CREATED] = "created", [COR_RUNNING] = "running", [COR_EXITED] = "exited"};
 
 static json_t *labels_json(const struct cor_strings *labels)
 {
@@ -75,16 +76,19 @@ static void print_table(const struct cor_container_list *list, bool whole)
 	_table_ struct table table = {.columns = 6};
 	int64_t now = now_ns();
 
-	table_row(&table, (const char *const[]){"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAME"});
+	table_row(&table,
+		  (const char *const[]){"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAME"});
 	for (size_t i = 0; i < list->count; i++) {
 		const struct cor_container_info *info = &list->items[i];
 		bool cut = !whole && strlen(info->command) > 30;
 		_text_ char *id = text_format("%.*s", whole ? 64 : 12, info->id);
-		_text_ char *command = text_format("\"%.*s%s\"", cut ? 27 : (int)strlen(info->command), info->command, cut ? "..." : "");
+		_text_ char *command = text_format("\"%.*s%s\"", cut ? 27 : (int)strlen(info->command),
+						   info->command, cut ? "..." : "");
 		_text_ char *created = table_ago(info->created_ns, now);
 		_text_ char *status = status_text(info, now);
 
-		table_row(&table, (const char *const[]){id, info->image, command, created, status, info->name});
+		table_row(&table,
+			  (const char *const[]){id, info->image, command, created, status, info->name});
 	}
 	table_print(&table, stdout);
 }

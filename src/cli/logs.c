@@ -20,8 +20,10 @@ static int moment(const struct arguments *args, const char *option, int64_t *ret
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (value_moment(text, (int64_t)now.tv_sec * INT64_C(1000000000) + now.tv_nsec, ret_ns) < 0)
-		return report_usage(err, "--%s '%s': must be a time (2026-01-31T12:00:00Z), seconds since 1970, or a duration (10m)", option,
-				    text);
+		return report_usage(err,
+				    "--%s '%s': must be a time (2026-01-31T12:00:00Z), seconds since 1970, "
+				    "or a duration (10m)",
+				    option, text);
 	return 0;
 }
 

@@ -97,7 +97,8 @@ static int dispatch(const char *path, const struct command *family, char *const 
 	}
 	command = command_find(family, word);
 	if (!command) {
-		report_note("'%s' is no %s; '%s --help' lists them", word, word[0] == '-' ? "option here" : "command", path);
+		report_note("'%s' is no %s; '%s --help' lists them", word,
+			    word[0] == '-' ? "option here" : "command", path);
 		return 125;
 	}
 	below = text_format("%s %s", path, word);

@@ -50,7 +50,8 @@ int output_parse(char *text, json_t **ret, struct cor_error *err)
 
 	cor_free(text);
 	if (!value)
-		return report_fail(err, COR_INTERNAL, EPROTO, "the library's answer is not JSON: %s", why.text);
+		return report_fail(err, COR_INTERNAL, EPROTO, "the library's answer is not JSON: %s",
+				   why.text);
 	*ret = value;
 	return 0;
 }

@@ -13,8 +13,10 @@
 #define ENV_FILE_MAX (1u << 20)
 
 static const struct option process_options[] = {
-	{"env", 'e', "KEY[=VALUE]", "set a variable; a key alone takes the value it has here", .repeats = true},
-	{"env-file", '\0', "FILE", "read variables from a file, one KEY=VALUE or KEY a line", .repeats = true, .offer = OFFER_FILES},
+	{"env", 'e', "KEY[=VALUE]", "set a variable; a key alone takes the value it has here",
+	 .repeats = true},
+	{"env-file", '\0', "FILE", "read variables from a file, one KEY=VALUE or KEY a line", .repeats = true,
+	 .offer = OFFER_FILES},
 	{"interactive", 'i', NULL, "keep standard input open"},
 	{"tty", 't', NULL, "give the process a terminal"},
 	{"user", 'u', "USER[:GROUP]", "run as this user, by name or number"},
@@ -75,8 +77,8 @@ static int read_file(const char *path, char **ret, struct cor_error *err)
 	int fd = open(path, O_RDONLY | O_CLOEXEC), error;
 
 	if (fd < 0)
-		return report_fail(err, errno == ENOENT ? COR_NOT_FOUND : COR_PERMISSION, errno, "--env-file '%s': %s", path,
-				   strerror(errno));
+		return report_fail(err, errno == ENOENT ? COR_NOT_FOUND : COR_PERMISSION, errno,
+				   "--env-file '%s': %s", path, strerror(errno));
 	while (size <= ENV_FILE_MAX && n != 0) {
 		n = read(fd, text + size, ENV_FILE_MAX + 1 - size);
 		if (n < 0 && errno != EINTR)
@@ -98,7 +100,8 @@ static int read_file(const char *path, char **ret, struct cor_error *err)
 
 int process_environment(const struct arguments *args, struct words *ret, struct cor_error *err)
 {
-	const struct words *files = arguments_words(args, "env-file"), *variables = arguments_words(args, "env");
+	const struct words *files = arguments_words(args, "env-file"),
+			   *variables = arguments_words(args, "env");
 	int r = 0;
 
 	for (size_t i = 0; i < files->count && r == 0; i++) {
@@ -113,7 +116,8 @@ int process_environment(const struct arguments *args, struct words *ret, struct 
 	return r;
 }
 
-void process_fill(struct cor_process_options *options, const struct arguments *args, const struct words *env, char *const *command)
+void process_fill(struct cor_process_options *options, const struct arguments *args, const struct words *env,
+		  char *const *command)
 {
 	*options = (struct cor_process_options){
 		.args = *command ? (const char *const *)command : NULL,

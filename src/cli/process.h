@@ -14,4 +14,5 @@ int process_environment(const struct arguments *args, struct words *ret, struct 
 int process_env_lines(const char *name, const char *text, struct words *words, struct cor_error *err);
 
 /* Fills options from the arguments; command is the operands that it runs, NULL-terminated, may be empty. env is borrowed. */
-void process_fill(struct cor_process_options *options, const struct arguments *args, const struct words *env, char *const *command);
+void process_fill(struct cor_process_options *options, const struct arguments *args, const struct words *env,
+		  char *const *command);

@@ -6,7 +6,8 @@
 #include "coracle/error.h"
 
 /* Fills err and returns -errnum. */
-int report_fail(struct cor_error *err, enum cor_status status, int errnum, const char *fmt, ...) PRINTF_LIKE(4, 5);
+int report_fail(struct cor_error *err, enum cor_status status, int errnum, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
 /* The same for a wrong command line: COR_INVALID, -EINVAL. */
 int report_usage(struct cor_error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -16,8 +16,8 @@ static const struct option run_options[] = {
 };
 static const struct option_group run_group = {"Run", run_options};
 
-static int create(struct cor_context *ctx, const struct container_request *request, const struct arguments *args, char **ret_id,
-		  struct cor_error *err)
+static int create(struct cor_context *ctx, const struct container_request *request,
+		  const struct arguments *args, char **ret_id, struct cor_error *err)
 {
 	return container_request_create(ctx, request, arguments_text(args, "cidfile"), ret_id, err);
 }
@@ -39,8 +39,8 @@ static int create_run(const struct arguments *args, int *ret_status, struct cor_
 }
 
 /* A start that failed leaves nothing behind where nothing was to stay. */
-static int start(struct cor_context *ctx, const char *id, struct container_request *request, const struct cor_streams *streams,
-		 struct cor_session **session, struct cor_error *err)
+static int start(struct cor_context *ctx, const char *id, struct container_request *request,
+		 const struct cor_streams *streams, struct cor_session **session, struct cor_error *err)
 {
 	int r = cor_container_start(ctx, id, streams, session, err);
 
@@ -49,8 +49,8 @@ static int start(struct cor_context *ctx, const char *id, struct container_reque
 	return r;
 }
 
-static int run_detached(struct cor_context *ctx, struct container_request *request, const struct arguments *args,
-			struct cor_error *err)
+static int run_detached(struct cor_context *ctx, struct container_request *request,
+			const struct arguments *args, struct cor_error *err)
 {
 	_returned_ char *id = NULL;
 	int r = create(ctx, request, args, &id, err);
@@ -62,8 +62,8 @@ static int run_detached(struct cor_context *ctx, struct container_request *reque
 	return r;
 }
 
-static int run_foreground(struct cor_context *ctx, struct container_request *request, const struct arguments *args, int *ret_status,
-			  struct cor_error *err)
+static int run_foreground(struct cor_context *ctx, struct container_request *request,
+			  const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	struct cor_process_options *process = &request->options.process;
 	_foreground_ struct foreground fg = {0};
@@ -101,12 +101,14 @@ static int run_run(const struct arguments *args, int *ret_status, struct cor_err
 	r = cor_open(NULL, &ctx, err);
 	if (r < 0)
 		return r;
-	return detach ? run_detached(ctx, &request, args, err) : run_foreground(ctx, &request, args, ret_status, err);
+	return detach ? run_detached(ctx, &request, args, err)
+		      : run_foreground(ctx, &request, args, ret_status, err);
 }
 
 static const struct option_group *const run_groups[] = {
-	&run_group,      &process_group, &container_group,  &resource_group, &security_group,
-	&network_group,  &machine_group, &foreground_group, NULL,
+	&run_group,      &process_group,    &container_group,
+	&resource_group, &security_group,   &network_group,
+	&machine_group,  &foreground_group, NULL,
 };
 const struct command command_run = {
 	.name = "run",
@@ -115,8 +117,10 @@ const struct command command_run = {
 	.max = COMMAND_ANY,
 	.operand_ends = true,
 	.summary = "run a container in a machine of its own",
-	.text = "Makes a container of IMAGE, starts a virtual machine for it, and runs COMMAND, or what the image says, in it. In the "
-		"foreground the exit status is that of the process: 125 when coracle itself failed, 126 when the program cannot be "
+	.text = "Makes a container of IMAGE, starts a virtual machine for it, and runs COMMAND, or what the "
+		"image says, in it. In the "
+		"foreground the exit status is that of the process: 125 when coracle itself failed, 126 when "
+		"the program cannot be "
 		"executed, 127 when it is not there, 128+N when signal N ended it.",
 	.groups = run_groups,
 	.offer = OFFER_IMAGES,
@@ -124,7 +128,8 @@ const struct command command_run = {
 };
 
 static const struct option_group *const create_groups[] = {
-	&process_group, &container_group, &resource_group, &security_group, &network_group, &machine_group, NULL,
+	&process_group, &container_group, &resource_group, &security_group, &network_group, &machine_group,
+	NULL,
 };
 const struct command command_create = {
 	.name = "create",

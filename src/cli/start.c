@@ -14,7 +14,8 @@ static const struct option start_options[] = {
 };
 static const struct option_group start_group = {"Start", start_options};
 
-static int start_attached(struct cor_context *ctx, const struct arguments *args, int *ret_status, struct cor_error *err)
+static int start_attached(struct cor_context *ctx, const struct arguments *args, int *ret_status,
+			  struct cor_error *err)
 {
 	_foreground_ struct foreground fg = {0};
 	struct cor_session *session = NULL;
@@ -22,7 +23,8 @@ static int start_attached(struct cor_context *ctx, const struct arguments *args,
 	int r = context_streams(ctx, args->operands[0], &terminal, &open, err);
 
 	if (r == 0)
-		r = foreground_init(&fg, args, open && arguments_flag(args, "interactive", false), terminal, err);
+		r = foreground_init(&fg, args, open && arguments_flag(args, "interactive", false), terminal,
+				    err);
 	if (r < 0)
 		return r;
 	fg.name = args->operands[0];
@@ -85,7 +87,8 @@ static int attach_run(const struct arguments *args, int *ret_status, struct cor_
 	if (r == 0)
 		r = context_streams(ctx, args->operands[0], &terminal, &open, err);
 	if (r == 0)
-		r = foreground_init(&fg, args, open && !arguments_flag(args, "no-stdin", false), terminal, err);
+		r = foreground_init(&fg, args, open && !arguments_flag(args, "no-stdin", false), terminal,
+				    err);
 	if (r < 0)
 		return r;
 	fg.name = args->operands[0];
@@ -101,7 +104,8 @@ const struct command command_attach = {
 	.min = 1,
 	.max = 1,
 	.summary = "join a running container's streams",
-	.text = "The keys ctrl-p ctrl-q leave a container with a terminal running. A reader that is too slow is let go, so that it does not slow "
+	.text = "The keys ctrl-p ctrl-q leave a container with a terminal running. A reader that is too slow "
+		"is let go, so that it does not slow "
 		"the container; 'coracle logs -f' misses nothing.",
 	.groups = attach_groups,
 	.offer = OFFER_RUNNING,

@@ -20,7 +20,7 @@ static void add_facts(struct table *table, const json_t *object, int depth)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
 		_text_ char *name = text_format("%*s%s", 2 * depth, "", key);
 		_text_ char *text = NULL;
 
@@ -73,7 +73,8 @@ static int info_run(const struct arguments *args, int *ret_status, struct cor_er
 static const struct command system_info = {
 	.name = "info",
 	.summary = "print facts about this host and installation",
-	.text = "Among them the accelerator that machines get, and why. It is measured once after each boot of the host.",
+	.text = "Among them the accelerator that machines get, and why. It is measured once after each boot "
+		"of the host.",
 	.groups = (const struct option_group *const[]){&format_group, NULL},
 	.run = info_run,
 };

@@ -35,8 +35,8 @@ void table_print(const struct table *table, FILE *out)
 		bool last = i % table->columns == table->columns - 1;
 
 		/* Nothing behind the last cell, so that a copied line has no tail of blanks. */
-		fprintf(out, "%s%*s%s", cell, last ? 0 : (int)(widths[i % table->columns] - width(cell)) + 3, "",
-			last ? "\n" : "");
+		fprintf(out, "%s%*s%s", cell, last ? 0 : (int)(widths[i % table->columns] - width(cell)) + 3,
+			"", last ? "\n" : "");
 	}
 }
 
@@ -50,7 +50,8 @@ char *table_ago(int64_t then_ns, int64_t now_ns)
 	static const struct {
 		int64_t seconds;
 		const char *name;
-	} units[] = {{31536000, "year"}, {2592000, "month"}, {604800, "week"}, {86400, "day"}, {3600, "hour"}, {60, "minute"}};
+	} units[] = {{31536000, "year"}, {2592000, "month"}, {604800, "week"},
+		     {86400, "day"},     {3600, "hour"},     {60, "minute"}};
 	int64_t seconds = (now_ns - then_ns) / INT64_C(1000000000);
 
 	if (then_ns == 0)
@@ -60,7 +61,8 @@ char *table_ago(int64_t then_ns, int64_t now_ns)
 	for (size_t i = 0; i < COUNT(units); i++) {
 		/* From two units on, as people say "90 minutes" rather than "1 hour". */
 		if (seconds >= 2 * units[i].seconds)
-			return text_format("%lld %ss ago", (long long)(seconds / units[i].seconds), units[i].name);
+			return text_format("%lld %ss ago", (long long)(seconds / units[i].seconds),
+					   units[i].name);
 	}
 	return text_format("%lld second%s ago", (long long)seconds, seconds == 1 ? "" : "s");
 }

@@ -57,7 +57,8 @@ int terminal_raw(int fd, struct cor_error *err)
 	struct termios raw;
 
 	if (tcgetattr(fd, &saved.settings) < 0)
-		return report_fail(err, COR_INVALID, errno, "standard input is not a terminal: %s", strerror(errno));
+		return report_fail(err, COR_INVALID, errno, "standard input is not a terminal: %s",
+				   strerror(errno));
 	prepare();
 	raw = saved.settings;
 	cfmakeraw(&raw);
@@ -67,7 +68,8 @@ int terminal_raw(int fd, struct cor_error *err)
 		int error = errno;
 
 		terminal_restore();
-		return report_fail(err, COR_INTERNAL, error, "cannot set up the terminal: %s", strerror(error));
+		return report_fail(err, COR_INTERNAL, error, "cannot set up the terminal: %s",
+				   strerror(error));
 	}
 	return 0;
 }

@@ -21,7 +21,8 @@ static const char *read_decimal(const char *p, int64_t *ret_whole, int64_t *ret_
 	if (*p < '0' || *p > '9')
 		return NULL;
 	for (; *p >= '0' && *p <= '9'; p++)
-		if (__builtin_mul_overflow(whole, 10, &whole) || __builtin_add_overflow(whole, *p - '0', &whole))
+		if (__builtin_mul_overflow(whole, 10, &whole) ||
+		    __builtin_add_overflow(whole, *p - '0', &whole))
 			return NULL;
 	if (*p == '.') {
 		if (p[1] < '0' || p[1] > '9')
@@ -81,13 +82,16 @@ int value_size(const char *text, uint64_t *ret_bytes)
 		return -EINVAL;
 	if (*suffix && strcasecmp(suffix, "b") != 0) {
 		letter = strchr(letters, *suffix | 0x20);
-		if (!letter || !*letter || (suffix[1] && strcasecmp(suffix + 1, "b") && strcasecmp(suffix + 1, "ib")))
+		if (!letter || !*letter ||
+		    (suffix[1] && strcasecmp(suffix + 1, "b") && strcasecmp(suffix + 1, "ib")))
 			return -EINVAL;
 		unit <<= 10 * (letter - letters + 1);
 	}
 	/* The fraction in two steps, so that it does not overflow: 2^50 * 10^9 would. */
-	part = unit / NANOSECONDS * (uint64_t)billionths + unit % NANOSECONDS * (uint64_t)billionths / NANOSECONDS;
-	if (__builtin_mul_overflow((uint64_t)whole, unit, &bytes) || __builtin_add_overflow(bytes, part, &bytes))
+	part = unit / NANOSECONDS * (uint64_t)billionths +
+	       unit % NANOSECONDS * (uint64_t)billionths / NANOSECONDS;
+	if (__builtin_mul_overflow((uint64_t)whole, unit, &bytes) ||
+	    __builtin_add_overflow(bytes, part, &bytes))
 		return -ERANGE;
 	*ret_bytes = bytes;
 	return 0;
@@ -101,7 +105,12 @@ static int64_t take_unit(const char **p)
 		int64_t ns;
 	} units[] = {
 		/* "ms" before "m". */
-		{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", NANOSECONDS}, {"m", 60 * NANOSECONDS}, {"h", 3600 * NANOSECONDS},
+		{"ns", 1},
+		{"us", 1000},
+		{"ms", 1000000},
+		{"s", NANOSECONDS},
+		{"m", 60 * NANOSECONDS},
+		{"h", 3600 * NANOSECONDS},
 	};
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
@@ -132,7 +141,8 @@ int value_duration(const char *text, int64_t *ret_ns)
 		if (!unit)
 			return -EINVAL;
 		part = (int64_t)((__int128)billionths * unit / NANOSECONDS);
-		if (__builtin_mul_overflow(whole, unit, &whole) || __builtin_add_overflow(total, whole, &total) ||
+		if (__builtin_mul_overflow(whole, unit, &whole) ||
+		    __builtin_add_overflow(total, whole, &total) ||
 		    __builtin_add_overflow(total, part, &total))
 			return -ERANGE;
 	}

@@ -48,7 +48,8 @@ static void print_string(const char *s, size_t size, FILE *out)
 			fprintf(out, "\\x%02x", (unsigned char)s[++i]);
 		else if (c == 0xef && next == 0xbb && i + 2 < size && (unsigned char)s[i + 2] == 0xbf)
 			i += 2, fputs("\\uFEFF", out);
-		else if (c == 0xe2 && next == 0x80 && i + 2 < size && ((unsigned char)s[i + 2] & 0xfe) == 0xa8)
+		else if (c == 0xe2 && next == 0x80 && i + 2 < size &&
+			 ((unsigned char)s[i + 2] & 0xfe) == 0xa8)
 			fprintf(out, "\\u20%02x", (unsigned char)s[i + 2] - 0x80), i += 2;
 		else
 			putc(c, out);
@@ -100,13 +101,13 @@ static void print_block(const json_t *value, int indent, bool begun, FILE *out)
 		putc('\n', out);
 		return;
 	}
-	json_array_foreach(value, i, item) {
+	json_array_foreach (value, i, item) {
 		fprintf(out, "%*s- ", begun ? 0 : indent, "");
 		begun = false;
 		print_block(item, indent + 2, true, out);
 	}
 	/* Jansson's own type for the object is not const here, though nothing is changed. */
-	json_object_foreach((json_t *)(uintptr_t)value, key, item) {
+	json_object_foreach ((json_t *)(uintptr_t)value, key, item) {
 		fprintf(out, "%*s", begun ? 0 : indent, "");
 		begun = false;
 		print_string(key, strlen(key), out);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Man pages in roff, made from the tables: coracle(1) and one for every command, "coracle-image-ls(1)". The build writes them all; a person who has not
+ * installed them reads one with `coracle man run | man -l -`. */
+#include "cli/arguments.h"
+#include "cli/help.h"
+#include "cli/report.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Text that roff takes for itself would change what is printed. */
+static void print_text(const char *text, FILE *out)
+{
+	if (*text == '.' || *text == '\'')
+		fputs("\\&", out);
+	for (; *text; text++) {
+		if (*text == '\\')
+			fputs("\\e", out);
+		else if (*text == '-')
+			fputs("\\-", out);
+		else if (*text == '\'')
+			fputs("\\(aq", out);
+		else
+			putc(*text, out);
+	}
+}
+
+/* "coracle image ls" as the name of its page: "coracle-image-ls". The caller's. */
+static char *page_name(const char *path)
+{
+	char *name = text_copy(path);
+
+	for (char *p = name; *p; p++)
+		*p = *p == ' ' ? '-' : *p;
+	return name;
+}
+
+static void print_synopsis(const char *path, const struct command *command, FILE *out)
+{
+	fputs(".SH SYNOPSIS\n.B ", out);
+	print_text(path, out);
+	if (command->groups)
+		fputs("\n[\\fIOPTION\\fR...]", out);
+	if (command->commands)
+		fputs("\n\\fICOMMAND\\fR ...", out);
+	if (command->operands) {
+		fputs("\n.I ", out);
+		print_text(command->operands, out);
+	}
+	putc('\n', out);
+}
+
+static void print_options(const struct command *command, FILE *out)
+{
+	if (command->groups)
+		fputs(".SH OPTIONS\n", out);
+	for (const struct option_group *const *g = command->groups; g && *g; g++) {
+		fprintf(out, ".SS %s\n", (*g)->title);
+		for (const struct option *o = (*g)->options; o->name; o++) {
+			_text_ char *left = help_option(o);
+
+			fputs(".TP\n.B ", out);
+			print_text(left + strspn(left, " "), out);
+			putc('\n', out);
+			/* A sentence of a page begins with a capital and ends with a full stop. */
+			putc(islower((unsigned char)o->name[0]) ? toupper((unsigned char)o->help[0])
+								: o->help[0],
+			     out);
+			print_text(o->help + 1, out);
+			fprintf(out, ".%s\n", o->repeats ? " May be given more than once." : "");
+		}
+	}
+}
+
+static void print_commands(const char *path, const struct command *family, FILE *out)
+{
+	fputs(".SH COMMANDS\n", out);
+	for (const struct command *const *c = family->commands; *c; c++) {
+		_text_ char *below = text_format("%s %s", path, (*c)->name);
+		_text_ char *page = page_name(below);
+
+		if ((*c)->hidden)
+			continue;
+		fputs(".TP\n.BR ", out);
+		print_text(page, out);
+		fputs(" (1)\n", out);
+		print_text((*c)->summary, out);
+		putc('\n', out);
+	}
+}
+
+static void print_environment(FILE *out)
+{
+	fputs(".SH ENVIRONMENT\n"
+	      ".TP\n.B CORACLE_ROOT\nThe data root, instead of /var/lib/coracle or $XDG_DATA_HOME/coracle.\n"
+	      ".TP\n.B CORACLE_RUNTIME_DIR\nThe run root, instead of /run/coracle or "
+	      "$XDG_RUNTIME_DIR/coracle.\n"
+	      ".SH EXIT STATUS\n"
+	      "0 for success. 125 when coracle itself failed, 126 when a container's program cannot be "
+	      "executed, 127 when it is not there; "
+	      "otherwise that of the container's process, 128+N when signal N ended it.\n",
+	      out);
+}
+
+static void print_page(const char *path, const struct command *command, FILE *out)
+{
+	_text_ char *page = page_name(path), *title = text_copy(page);
+
+	for (char *p = title; *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+	fputs(".TH ", out);
+	print_text(title, out);
+	fprintf(out, " 1 \"\" \"coracle %s\" \"Coracle\"\n.SH NAME\n", CORACLE_VERSION);
+	print_text(page, out);
+	fputs(" \\- ", out);
+	print_text(command->summary, out);
+	putc('\n', out);
+	print_synopsis(path, command, out);
+	if (command->text) {
+		fputs(".SH DESCRIPTION\n", out);
+		print_text(command->text, out);
+		putc('\n', out);
+	}
+	print_options(command, out);
+	if (command->commands)
+		print_commands(path, command, out);
+	if (command == &command_top)
+		print_environment(out);
+	else
+		fputs(".SH SEE ALSO\n.BR coracle (1)\n", out);
+}
+
+/* ---- the command ---- */
+
+struct writing {
+	const char *folder;
+	struct cor_error *err;
+	int result;
+};
+
+static void write_page(const char *path, const struct command *command, void *data)
+{
+	struct writing *writing = data;
+	_text_ char *page = page_name(path);
+	_text_ char *file = text_format("%s/%s.1", writing->folder, page);
+	FILE *out;
+
+	if (writing->result < 0)
+		return;
+	out = fopen(file, "we");
+	if (out)
+		print_page(path, command, out);
+	if (!out || fclose(out) != 0)
+		writing->result =
+			report_fail(writing->err, COR_PERMISSION, errno, "'%s': %s", file, strerror(errno));
+}
+
+static int write_all(const char *folder, struct cor_error *err)
+{
+	struct writing writing = {.folder = folder, .err = err};
+
+	if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+		return report_fail(err, COR_PERMISSION, errno, "'%s': %s", folder, strerror(errno));
+	command_walk(write_page, &writing);
+	return writing.result;
+}
+
+static int man_run(const struct arguments *args, int *ret_status, struct cor_error *err)
+{
+	_text_ char *path = text_copy(command_top.name);
+	const struct command *command = &command_top;
+	const char *folder = arguments_text(args, "all");
+
+	if (folder)
+		return write_all(folder, err);
+	for (size_t i = 0; i < args->operand_count; i++) {
+		const struct command *next =
+			command->commands ? command_find(command, args->operands[i]) : NULL;
+		char *longer;
+
+		if (!next)
+			return report_usage(err, "'%s' is no command of '%s'", args->operands[i], path);
+		longer = text_format("%s %s", path, next->name);
+		free(path);
+		path = longer;
+		command = next;
+	}
+	print_page(path, command, stdout);
+	return 0;
+}
+
+static const struct option man_options[] = {
+	{"all", '\0', "FOLDER", "write the pages of all commands into a folder", .offer = OFFER_FOLDERS},
+	{0},
+};
+static const struct option_group man_group = {"Man", man_options};
+const struct command command_man = {
+	.name = "man",
+	.operands = "[COMMAND...]",
+	.max = COMMAND_ANY,
+	.summary = "print the man page of a command, in roff",
+	.text = "'coracle man run | man -l -' shows one.",
+	.groups = (const struct option_group *const[]){&man_group, NULL},
+	.run = man_run,
+};
