@@ -140,8 +140,7 @@ static int hello(struct shim_client *client, struct cor_error *err)
 	return 0;
 }
 
-/* Takes over fd. */
-static int client_open(const char *id, int fd, struct shim_client **ret, struct cor_error *err)
+int shim_client_open(const char *id, int fd, struct shim_client **ret, struct cor_error *err)
 {
 	_cleanup_(shim_client_freep) struct shim_client *client = xcalloc(1, sizeof(*client));
 	_fd_ int socket_fd = fd;
@@ -212,7 +211,7 @@ int shim_spawn(const struct roots *roots, const char *id, struct shim_client **r
 	if (r < 0)
 		return r;
 	close_fd(&theirs);
-	r = client_open(id, steal_fd(&ours), &client, err);
+	r = shim_client_open(id, steal_fd(&ours), &client, err);
 	if (r < 0)
 		return r;
 	r = hello(client, err);
@@ -270,7 +269,7 @@ int shim_connect(const struct roots *roots, const char *id, struct shim_client *
 	_fd_ int fd = -1;
 	int r = reach_socket(roots, id, &fd, err);
 
-	r = r ?: client_open(id, steal_fd(&fd), &client, err);
+	r = r ?: shim_client_open(id, steal_fd(&fd), &client, err);
 	r = r ?: hello(client, err);
 	if (r == 0)
 		*ret = steal_ptr(client);

@@ -23,6 +23,8 @@ struct shim_client {
 int shim_spawn(const struct roots *roots, const char *id, struct shim_client **ret, struct cor_error *err);
 /* Connects to the one that runs. COR_BUSY when none does (the container is not running). */
 int shim_connect(const struct roots *roots, const char *id, struct shim_client **ret, struct cor_error *err);
+/* A client over a socket that is connected already, which it takes over. Says nothing yet. */
+int shim_client_open(const char *id, int fd, struct shim_client **ret, struct cor_error *err);
 /* Kills a shim, also one that does not answer. */
 int shim_kill(const struct roots *roots, const char *id, struct cor_error *err);
 void shim_client_free(struct shim_client *client);

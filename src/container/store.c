@@ -74,6 +74,15 @@ int container_name_check(const struct roots *roots, const char *name, struct cor
 			name, NAME_MAX_LENGTH - 1);
 	if (name_read(roots, name, id) == -ENOENT)
 		return 0;
+	dir = container_data_dir(roots, id);
+	if (dir == -ENOENT) {
+		/* A bundle is there before its name, so this is what remained of one that was removed while its record was damaged. */
+		_free_ char *path = str_format("names/%s", name);
+
+		return unlinkat(roots->data_fd, path, 0) < 0 && errno != ENOENT
+			       ? cor_fail_errno(err, errno, "free the name '%s'", name)
+			       : 0;
+	}
 	if (container_record_read(roots, id, &record, NULL) == 0 &&
 	    container_settle(roots, &record, &state, NULL) == -ENOENT)
 		return 0;
