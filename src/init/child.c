@@ -59,17 +59,21 @@ static void reset_signals(void)
 		signal(number, SIG_DFL);
 }
 
-/* Moves what is kept to 0 to 4 and closes the rest. All of these lie above 4 at first or are made so. */
+/* Moves what is kept to 0 to 4, by way of higher numbers so that none overwrites another, and closes the rest. */
 static int arrange_descriptors(const struct child *child, int socket, struct cor_error *err)
 {
 	int kept[] = {child->stdio[0], child->stdio[1], child->stdio[2], socket, child->join};
 
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-		if (kept[i] >= 0) {
-			kept[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, 10);
-			if (kept[i] < 0)
-				return cor_fail_errno(err, errno, "descriptors");
-		}
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		/* What a terminal will take is held by /dev/null, lest another file fall into its place. */
+		if (kept[i] < 0 && i < 3)
+			kept[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (kept[i] < 0 && (int)i == JOIN_FD)
+			continue;
+		kept[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, 10);
+		if (kept[i] < 0)
+			return cor_fail_errno(err, errno, "descriptors");
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		if (kept[i] < 0)
 			close((int)i);

@@ -24,6 +24,12 @@
 
 /* ---- the VMM's descriptors ---- */
 
+/* Handles live until the loop has let go of them, which may be after the next machine has its own. */
+struct watchers {
+	uv_poll_t vmm, console, messages, control, agent;
+	unsigned open;
+};
+
 static void machine_ended(struct shim *shim);
 
 static void drain_console(struct shim *shim)
@@ -36,7 +42,7 @@ static void drain_console(struct shim *shim)
 		if (n > 0)
 			console_feed(shim, data, (size_t)n);
 		else if (n == 0)
-			uv_poll_stop(&shim->console_poll);
+			uv_poll_stop(&shim->watchers->console);
 		if (n <= 0)
 			return;
 	}
@@ -57,7 +63,7 @@ static void drain_messages(struct shim *shim)
 		log_warning("VMM: %s", data);
 	}
 	if (n == 0)
-		uv_poll_stop(&shim->messages_poll);
+		uv_poll_stop(&shim->watchers->messages);
 }
 
 static void on_console(uv_poll_t *poll, int status, int events)
@@ -93,18 +99,30 @@ static void watch(struct shim *shim, uv_poll_t *poll, int fd, uv_poll_cb callbac
 	uv_poll_init(&shim->loop, poll, fd);
 	poll->data = shim;
 	uv_poll_start(poll, UV_READABLE, callback);
+	shim->watchers->open++;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct watchers *watchers = handle->data;
+
+	if (--watchers->open == 0)
+		free(watchers);
 }
 
 void machine_unwatch(struct shim *shim)
 {
-	uv_poll_t *polls[] = {&shim->vmm_poll, &shim->console_poll, &shim->messages_poll, &shim->control_poll,
-			      &shim->agent_poll};
+	struct watchers *watchers = steal_ptr(shim->watchers);
 
 	uv_timer_stop(&shim->boot_timer);
-	for (size_t i = 0; shim->watching && i < ARRAY_SIZE(polls); i++)
-		if (!uv_is_closing((uv_handle_t *)polls[i]))
-			uv_close((uv_handle_t *)polls[i], NULL);
-	shim->watching = false;
+	if (!watchers)
+		return;
+	uv_poll_t *polls[] = {&watchers->vmm, &watchers->console, &watchers->messages, &watchers->control,
+			      &watchers->agent};
+	for (size_t i = 0; i < ARRAY_SIZE(polls); i++) {
+		polls[i]->data = watchers;
+		uv_close((uv_handle_t *)polls[i], on_closed);
+	}
 }
 
 /* ---- the handshake ---- */
@@ -130,7 +148,7 @@ static void connected(struct shim *shim)
 	struct cor_error err;
 	int fd = fcntl(shim->vm->agent_fd, F_DUPFD_CLOEXEC, 0);
 
-	uv_poll_stop(&shim->agent_poll);
+	uv_poll_stop(&shim->watchers->agent);
 	uv_timer_stop(&shim->boot_timer);
 	shim_time(shim, "guest answered");
 	if (fd < 0) {
@@ -240,12 +258,12 @@ static int start_machine(struct shim *shim, struct cor_error *err)
 
 	if (r < 0)
 		return r;
-	watch(shim, &shim->vmm_poll, shim->vm->pidfd, on_vmm_end);
-	watch(shim, &shim->console_poll, shim->vm->console_fd, on_console);
-	watch(shim, &shim->messages_poll, shim->vm->messages_fd, on_messages);
-	watch(shim, &shim->control_poll, shim->vm->control_fd, on_control);
-	watch(shim, &shim->agent_poll, shim->vm->agent_fd, on_agent);
-	shim->watching = true;
+	shim->watchers = xcalloc(1, sizeof(*shim->watchers));
+	watch(shim, &shim->watchers->vmm, shim->vm->pidfd, on_vmm_end);
+	watch(shim, &shim->watchers->console, shim->vm->console_fd, on_console);
+	watch(shim, &shim->watchers->messages, shim->vm->messages_fd, on_messages);
+	watch(shim, &shim->watchers->control, shim->vm->control_fd, on_control);
+	watch(shim, &shim->watchers->agent, shim->vm->agent_fd, on_agent);
 	shim->boot_timer.data = shim;
 	uv_update_time(&shim->loop);
 	uv_timer_start(&shim->boot_timer, on_boot_timeout, may_fall_back ? KVM_BOOT_MS : BOOT_MS, 0);
@@ -261,8 +279,6 @@ static void fall_back(struct shim *shim)
 	if (accelerator_distrust(shim->roots.run_fd, shim->kernel_fd, program, &err) < 0)
 		log_warning("%s", err.msg);
 	machine_unwatch(shim);
-	/* The closed handles must be out of the loop before they are used again. */
-	uv_run(&shim->loop, UV_RUN_NOWAIT);
 	vm_free(shim->vm);
 	shim->vm = NULL;
 	shim->accelerator.accelerator = VM_TCG;
@@ -296,7 +312,7 @@ static void machine_ended(struct shim *shim)
 static int boot(struct shim *shim, struct cor_error *err)
 {
 	const struct machine_config *machine = &shim->record.machine;
-	_free_ char *program = qemu_program(), *rendezvous = NULL;
+	_free_ char *program = qemu_program(), *group = NULL;
 	struct cor_error ignored;
 	int r = kernel_open(machine->kernel, &shim->kernel_fd, NULL, err);
 
@@ -314,8 +330,9 @@ static int boot(struct shim *shim, struct cor_error *err)
 	r = start_machine(shim, err);
 	if (r < 0)
 		return r;
+	group = xstrndup(shim->id, ID_SHORT_SIZE - 1);
 	/* Moving between groups takes the kernel milliseconds; the machine boots meanwhile. */
-	if (cgroup_make((rendezvous = xstrndup(shim->id, ID_SHORT_SIZE - 1)), &shim->cgroup, &ignored) == 0) {
+	if (cgroup_make(group, &shim->cgroup, &ignored) == 0) {
 		cgroup_add(&shim->cgroup, getpid());
 		cgroup_add(&shim->cgroup, shim->vm->pid);
 	} else {

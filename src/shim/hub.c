@@ -12,7 +12,7 @@
 struct client {
 	struct client *next;
 	struct hub *hub;
-	struct rpc_call *call; /* NULL once it has ended */
+	struct rpc_call *call;
 	bool opened, foreground, in, out, err;
 };
 
@@ -22,7 +22,8 @@ struct hub {
 	struct client *foreground, *input; /* or NULL */
 	struct rpc_call *guest;            /* or NULL */
 	void (*opened)(struct shim *shim);
-	bool running, ended, input_closed;
+	struct buffer early; /* a message of input that came before the process ran */
+	bool running, ended, closing, closed; /* closing: the input is to be closed once the process runs */
 };
 
 struct hub *hub_new(struct shim *shim)
@@ -43,6 +44,7 @@ void hub_free(struct hub *hub)
 		free(hub->clients);
 		hub->clients = next;
 	}
+	buffer_release(&hub->early);
 	free(hub);
 }
 
@@ -64,7 +66,7 @@ static void client_send(struct client *client, const uint8_t *data, size_t size)
 static void broadcast(struct hub *hub, unsigned kind, const uint8_t *data, size_t size)
 {
 	for (struct client *client = hub->clients; client; client = client->next)
-		if (client->call && (kind == STREAM_STDOUT ? client->out : client->err))
+		if (kind == STREAM_STDOUT ? client->out : client->err)
 			client_send(client, data, size);
 	if (hub->foreground && hub->guest && rpc_call_queued(hub->foreground->call) > RPC_HIGH_WATER)
 		rpc_call_pause(hub->guest);
@@ -91,7 +93,7 @@ void hub_end(struct hub *hub)
 {
 	hub->ended = true;
 	for (struct client *client = hub->clients; client; client = client->next)
-		if (client->call && client->opened)
+		if (client->opened)
 			client_finish(client);
 }
 
@@ -144,7 +146,7 @@ static void on_guest_writable(struct rpc_call *call, void *user)
 {
 	struct hub *hub = user;
 
-	if (hub->input && hub->input->call)
+	if (hub->input)
 		rpc_call_resume(hub->input->call);
 }
 
@@ -167,7 +169,7 @@ static void on_guest_end(struct rpc_call *call, const struct cor_error *status, 
 	struct cor_error err = *status;
 
 	hub->guest = NULL;
-	if (hub->input && hub->input->call)
+	if (hub->input)
 		rpc_call_resume(hub->input->call);
 	if (shim->stage >= ENDING || !shim->guest || status->status == COR_UNAVAILABLE)
 		return;
@@ -201,23 +203,29 @@ int hub_open(struct hub *hub, void (*opened)(struct shim *shim), struct cor_erro
 	return rpc_call_send_message(hub->guest, &request.base);
 }
 
-void hub_running(struct hub *hub)
-{
-	hub->running = true;
-	if (hub->input && hub->input->call)
-		rpc_call_resume(hub->input->call);
-}
-
 /* ---- from a client ---- */
 
 static void send_close(struct hub *hub)
 {
 	static const uint8_t close_stdin[] = {STREAM_CLOSE << 3 | 2, 0};
 
-	if (!hub->guest || hub->input_closed)
+	hub->closing = true;
+	if (!hub->guest || !hub->running || hub->closed)
 		return;
-	hub->input_closed = true;
+	hub->closed = true;
 	rpc_call_send(hub->guest, close_stdin, sizeof(close_stdin));
+}
+
+void hub_running(struct hub *hub)
+{
+	hub->running = true;
+	if (hub->guest && buffer_size(&hub->early))
+		rpc_call_send(hub->guest, buffer_bytes(&hub->early), buffer_size(&hub->early));
+	buffer_release(&hub->early);
+	if (hub->closing)
+		send_close(hub);
+	if (hub->input)
+		rpc_call_resume(hub->input->call);
 }
 
 static int open_client(struct client *client, const uint8_t *payload, size_t size, struct cor_error *err)
@@ -262,20 +270,36 @@ static void remember_window(struct hub *hub, const uint8_t *payload, size_t size
 	protobuf_c_message_free_unpacked(message, NULL);
 }
 
-static void forward(struct client *client, unsigned kind, const uint8_t *data, size_t size)
+/* Input waits until there is a process that could read it: one message here, the rest with the client. */
+static void forward_input(struct client *client, const uint8_t *data, size_t size)
 {
 	struct hub *hub = client->hub;
 
-	if (!hub->guest || hub->input_closed || (kind == STREAM_STDIN && !client->in))
+	if (!client->in || hub->closing)
 		return;
-	if (kind == STREAM_CLOSE) {
-		if (client->in)
-			send_close(hub);
-		return;
-	}
-	rpc_call_send(hub->guest, data, size);
-	if (rpc_call_queued(hub->guest) > RPC_HIGH_WATER)
+	if (!hub->running) {
+		buffer_append(&hub->early, data, size);
 		rpc_call_pause(client->call);
+	} else if (hub->guest) {
+		rpc_call_send(hub->guest, data, size);
+		if (rpc_call_queued(hub->guest) > RPC_HIGH_WATER)
+			rpc_call_pause(client->call);
+	}
+}
+
+static void forward(struct client *client, unsigned kind, const uint8_t *data, size_t size, const uint8_t *payload,
+		    size_t length)
+{
+	struct hub *hub = client->hub;
+
+	if (kind == STREAM_STDIN)
+		forward_input(client, data, size);
+	else if (kind == STREAM_CLOSE && client->in)
+		send_close(hub);
+	else if (kind == STREAM_RESIZE && hub->guest)
+		rpc_call_send(hub->guest, data, size);
+	else if (kind == STREAM_RESIZE)
+		remember_window(hub, payload, length);
 }
 
 static void on_message(struct rpc_call *call, const uint8_t *data, size_t size, void *user)
@@ -293,17 +317,12 @@ static void on_message(struct rpc_call *call, const uint8_t *data, size_t size, 
 		r = cor_fail(&err, COR_INVALID, EPROTO, "the first AttachRequest must be `open`");
 	else if (!client->opened)
 		r = open_client(client, payload, length, &err);
-	else if (kind == STREAM_RESIZE && !client->hub->guest)
-		remember_window(client->hub, payload, length);
 	else if (kind == STREAM_STDIN || kind == STREAM_CLOSE || kind == STREAM_RESIZE)
-		forward(client, kind, data, size);
+		forward(client, kind, data, size, payload, length);
 	else
 		r = cor_fail(&err, COR_INVALID, EPROTO, "unexpected AttachRequest");
 	if (r < 0)
 		rpc_call_finish(call, &err);
-	/* Input waits here until there is a process that could read it; a window's size must not. */
-	else if (client->in && !client->hub->running && kind == STREAM_STDIN)
-		rpc_call_pause(call);
 }
 
 static void on_half_close(struct rpc_call *call, void *user)

@@ -43,7 +43,6 @@ struct waiting {
 struct shim_end {
 	struct cor_exit exit;
 	int64_t at_ns;
-	bool known;
 };
 
 struct shim {
@@ -56,15 +55,13 @@ struct shim {
 	int64_t started_ns;
 	struct cor_error failure; /* why there is no container: what Start, Attach and Wait answer */
 	struct shim_end end;
-	bool machine_failed;      /* the machine, not the process, ended: attached clients get `failure` */
 
 	/* The machine. */
 	struct vm *vm;
 	struct cgroup cgroup;
 	struct accelerator_choice accelerator;
 	int kernel_fd, initramfs_fd;
-	uv_poll_t vmm_poll, console_poll, messages_poll, control_poll, agent_poll;
-	bool watching;
+	struct watchers *watchers; /* of its descriptors */
 	uv_timer_t boot_timer, end_timer, stop_timer;
 	struct rotating console_log;
 	struct buffer console_line;
@@ -88,10 +85,10 @@ struct shim {
 
 	/* The clients. */
 	struct rpc_listener *listener;
-	uv_poll_t first_client; /* a duplicate, watched for its end until Start */
-	int first_client_fd;
+	int first_client_fd; /* a duplicate of the one that started us, watched for its end; -1: it is gone */
+	uv_poll_t first_client;
 	struct waiting starts, waits, stops;
-	unsigned open_calls; /* of streaming kinds and waiting ones: the shim ends when none is left */
+	unsigned open_calls; /* streams and calls that wait: the shim ends when none is left */
 	unsigned execs;      /* for making up their ids */
 
 	struct {
@@ -104,7 +101,6 @@ struct shim {
 
 /* main.c */
 void shim_time(struct shim *shim, const char *stage);
-void waiting_add(struct shim *shim, struct waiting *waiting, struct rpc_call *call, struct cor_error *err);
 
 /* boot.c: from nothing to a guest that answered. Failures end the shim through shim_fail. */
 void boot_machine(struct shim *shim);
@@ -127,6 +123,7 @@ void shim_machine_gone(struct shim *shim);
 /* Asks with a signal, kills after timeout_ms (negative: never). */
 void shim_stop(struct shim *shim, int signal, int64_t timeout_ms);
 void shim_call_ended(struct shim *shim); /* one of open_calls */
+void shim_first_client_gone(struct shim *shim);
 void exit_status_fill(const struct shim *shim, Coracle__Agent__V1__ExitStatus *status);
 
 /* service.c */
@@ -134,6 +131,8 @@ extern const struct rpc_method shim_methods[];
 extern const size_t shim_method_count;
 int service_relay(void *context, struct rpc_call *call, const char *path, struct cor_error *err);
 void service_answer_starts(struct shim *shim);
+/* The container has ended: all that wait are answered. */
+void service_answer_all(struct shim *shim);
 
 /* exec.c */
 int exec_begin(void *service, struct rpc_call *call, struct cor_error *err);

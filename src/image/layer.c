@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One layer. Two libarchive readers in a row: the first takes the compression off, its output is hashed on the way, the second
+ * reads the tar. Nothing is trusted: names are resolved by the tree, contents go to the disk image, sizes are capped. Of names, only the
+ * bytes count: the reader runs in a UTF-8 locale of its own, in which libarchive leaves them alone. */
+#include "image/layer.h"
+
+#include "base/size.h"
+#include "base/str.h"
+#include "image/hash.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <locale.h>
+#include <sys/stat.h>
+
+#define READ_SIZE         (1u << 18)
+#define STREAM_SIZE_MAX   (256 * GIB)
+#define XATTR_VALUE_MAX   4096u /* more does not fit into a block */
+#define LINK_TARGET_MAX   4095u
+#define WHITEOUT          ".wh."
+#define WHITEOUT_META     ".wh..wh."
+#define WHITEOUT_OPAQUE   ".wh..wh..opq"
+
+struct layer_reader {
+	struct archive *raw, *tar;
+	struct hash hash;
+	uint64_t size; /* uncompressed, so far */
+	struct tree *tree;
+	struct ext4 *disk;
+	unsigned layer;
+	size_t xattr_bytes;
+};
+
+static void reader_release(struct layer_reader *reader)
+{
+	archive_read_free(reader->tar);
+	archive_read_free(reader->raw);
+	hash_release(&reader->hash);
+}
+
+static int corrupt(struct cor_error *err, const char *path, const char *why)
+{
+	return cor_fail(err, COR_CORRUPT, EBADMSG, "layer entry '%.200s': %s", path, why);
+}
+
+static int archive_fail(struct cor_error *err, struct archive *a, const char *what)
+{
+	const char *text = archive_error_string(a);
+
+	if (archive_errno(a) == ENOMEM)
+		return cor_fail(err, COR_EXHAUSTED, ENOMEM, "%s: out of memory", what);
+	return cor_fail(err, COR_CORRUPT, EBADMSG, "%s: %s", what, text ? text : "malformed");
+}
+
+/* The next piece of the uncompressed stream; 0 at its end, ARCHIVE_FATAL with the error in `a`. */
+static la_ssize_t read_raw(struct archive *a, void *userdata, const void **ret)
+{
+	struct layer_reader *reader = userdata;
+	la_int64_t offset;
+	size_t size;
+	int r = archive_read_data_block(reader->raw, ret, &size, &offset);
+
+	if (r == ARCHIVE_EOF)
+		return 0;
+	if (r != ARCHIVE_OK) {
+		const char *text = archive_error_string(reader->raw);
+
+		archive_set_error(a, EBADMSG, "%s", text ? text : "bad compressed data");
+		return ARCHIVE_FATAL;
+	}
+	reader->size += size;
+	if (reader->size > STREAM_SIZE_MAX) {
+		archive_set_error(a, EFBIG, "more than %llu GiB when uncompressed", (unsigned long long)(STREAM_SIZE_MAX / GIB));
+		return ARCHIVE_FATAL;
+	}
+	hash_update(&reader->hash, *ret, size);
+	return (la_ssize_t)size;
+}
+
+static int reader_open(struct layer_reader *reader, int fd, struct cor_error *err)
+{
+	struct archive_entry *entry;
+
+	reader->raw = archive_read_new();
+	reader->tar = archive_read_new();
+	if (!reader->raw || !reader->tar)
+		return cor_fail(err, COR_EXHAUSTED, ENOMEM, "read a layer: out of memory");
+	hash_init(&reader->hash);
+	archive_read_support_filter_gzip(reader->raw);
+	archive_read_support_filter_zstd(reader->raw);
+	archive_read_support_format_raw(reader->raw);
+	archive_read_support_format_tar(reader->tar);
+	archive_read_support_format_empty(reader->tar);
+	if (archive_read_open_fd(reader->raw, fd, READ_SIZE) != ARCHIVE_OK ||
+	    archive_read_next_header(reader->raw, &entry) != ARCHIVE_OK)
+		return archive_fail(err, reader->raw, "the layer cannot be read");
+	if (archive_read_open(reader->tar, reader, NULL, read_raw, NULL) != ARCHIVE_OK)
+		return archive_fail(err, reader->tar, "the layer is no tar archive");
+	return 0;
+}
+
+/* Only those that Linux knows on ext4; others have no meaning in the guest. */
+static bool xattr_known(const char *name)
+{
+	return str_after(name, "user.") || str_after(name, "trusted.") || str_after(name, "security.") ||
+	       str_equal(name, "system.posix_acl_access") || str_equal(name, "system.posix_acl_default");
+}
+
+static int read_xattrs(struct layer_reader *reader, struct archive_entry *entry, const char *path, struct inode *inode,
+		       struct cor_error *err)
+{
+	const char *name;
+	const void *value;
+	size_t size;
+
+	archive_entry_xattr_reset(entry);
+	while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
+		if (!name || !xattr_known(name))
+			continue;
+		if (strlen(name) > 255 || size > XATTR_VALUE_MAX)
+			return cor_fail(err, COR_UNSUPPORTED, E2BIG, "layer entry '%.200s': extended attribute '%.60s' is too large", path,
+					name);
+		reader->xattr_bytes += strlen(name) + size;
+		if (reader->xattr_bytes > 256 * MIB)
+			return cor_fail(err, COR_UNSUPPORTED, E2BIG, "the layer has too many extended attributes");
+		inode_set_xattr(inode, name, value, size);
+	}
+	return 0;
+}
+
+static int read_content(struct layer_reader *reader, const char *path, struct inode *inode, struct cor_error *err)
+{
+	const void *data;
+	la_int64_t offset;
+	size_t size;
+	int r;
+
+	for (;;) {
+		r = archive_read_data_block(reader->tar, &data, &size, &offset);
+		if (r == ARCHIVE_EOF)
+			return ext4_end_content(reader->disk, inode, err);
+		if (r != ARCHIVE_OK)
+			return archive_fail(err, reader->tar, path);
+		if (offset < 0 || (uint64_t)offset > inode->size || size > inode->size - (uint64_t)offset)
+			return corrupt(err, path, "more content than its size says");
+		r = size ? ext4_add_content(reader->disk, inode, (uint64_t)offset, data, size, err) : 0;
+		if (r < 0)
+			return cor_context(err, r, "layer entry '%.200s'", path);
+	}
+}
+
+static int fill_by_type(struct layer_reader *reader, struct archive_entry *entry, const char *path, struct inode *inode,
+			struct cor_error *err)
+{
+	const char *target;
+
+	switch (inode->mode & S_IFMT) {
+	case S_IFREG:
+		if (archive_entry_size(entry) < 0)
+			return corrupt(err, path, "a negative size");
+		inode->size = (uint64_t)archive_entry_size(entry);
+		if (inode->size > UINT64_C(0xfffffffe) * 4096)
+			return cor_fail(err, COR_UNSUPPORTED, EFBIG, "layer entry '%.200s': larger than 16 TiB", path);
+		return read_content(reader, path, inode, err);
+	case S_IFLNK:
+		target = archive_entry_symlink(entry);
+		if (str_empty(target) || strlen(target) > LINK_TARGET_MAX)
+			return corrupt(err, path, "a symbolic link with a bad target");
+		inode->target = xstrdup(target);
+		return 0;
+	case S_IFCHR:
+	case S_IFBLK:
+		if (archive_entry_rdevmajor(entry) > 0xfff || archive_entry_rdevminor(entry) > 0xfffff)
+			return corrupt(err, path, "a device number that Linux does not have");
+		inode->major = (uint32_t)archive_entry_rdevmajor(entry);
+		inode->minor = (uint32_t)archive_entry_rdevminor(entry);
+		return 0;
+	case S_IFDIR:
+	case S_IFIFO:
+		return 0;
+	default:
+		return corrupt(err, path, "a file of a kind that a layer cannot hold");
+	}
+}
+
+static int read_inode(struct layer_reader *reader, struct archive_entry *entry, const char *path, struct inode **ret,
+		      struct cor_error *err)
+{
+	_cleanup_(inode_freep) struct inode *inode = NULL;
+	la_int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
+	mode_t type = archive_entry_filetype(entry);
+	int r;
+
+	if (uid < 0 || uid > UINT32_MAX - 1 || gid < 0 || gid > UINT32_MAX - 1)
+		return corrupt(err, path, "an owner that Linux does not have");
+	inode = inode_new((type ? type : S_IFREG) | (archive_entry_perm(entry) & 07777));
+	inode->uid = (uint32_t)uid;
+	inode->gid = (uint32_t)gid;
+	inode->mtime = archive_entry_mtime(entry);
+	inode->mtime_ns = (uint32_t)archive_entry_mtime_nsec(entry);
+	inode->atime = archive_entry_atime_is_set(entry) ? archive_entry_atime(entry) : inode->mtime;
+	inode->atime_ns = archive_entry_atime_is_set(entry) ? (uint32_t)archive_entry_atime_nsec(entry) : inode->mtime_ns;
+	r = read_xattrs(reader, entry, path, inode, err);
+	if (r == 0)
+		r = fill_by_type(reader, entry, path, inode, err);
+	if (r == 0)
+		*ret = steal_ptr(inode);
+	return r;
+}
+
+/* 1 if the entry was a whiteout and was dealt with. */
+static int apply_whiteout(struct layer_reader *reader, const char *path, struct cor_error *err)
+{
+	_free_ char *copy = xstrdup(path), *target = NULL;
+	const char *hidden;
+	char *last;
+	int r;
+
+	for (size_t n = strlen(copy); n && copy[n - 1] == '/';)
+		copy[--n] = '\0';
+	last = strrchr(copy, '/');
+	last = last ? last + 1 : copy;
+	hidden = str_after(last, WHITEOUT);
+	if (!hidden)
+		return 0;
+	if (strcmp(last, WHITEOUT_OPAQUE) == 0) {
+		*last = '\0';
+		r = tree_make_opaque(reader->tree, copy, reader->layer, err);
+		return r < 0 ? r : 1;
+	}
+	if (str_after(last, WHITEOUT_META))
+		return 1; /* what AUFS kept for itself */
+	if (!*hidden || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
+		return corrupt(err, path, "a whiteout of nothing");
+	target = str_format("%.*s%s", (int)(last - copy), copy, hidden);
+	r = tree_remove_lower(reader->tree, target, reader->layer, err);
+	return r < 0 ? r : 1;
+}
+
+static int apply_entry(struct layer_reader *reader, struct archive_entry *entry, struct cor_error *err)
+{
+	const char *path = archive_entry_pathname(entry), *target = archive_entry_hardlink(entry);
+	struct inode *inode = NULL;
+	int r;
+
+	if (str_empty(path))
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "the layer has an entry without a name");
+	r = apply_whiteout(reader, path, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (target)
+		return tree_link(reader->tree, path, target, reader->layer, err);
+	r = read_inode(reader, entry, path, &inode, err);
+	return r < 0 ? r : tree_put(reader->tree, path, inode, reader->layer, err);
+}
+
+static int apply_entries(struct layer_reader *reader, struct cor_error *err)
+{
+	struct archive_entry *entry;
+	const void *rest;
+	int r;
+
+	for (;;) {
+		r = archive_read_next_header(reader->tar, &entry);
+		if (r == ARCHIVE_EOF)
+			break;
+		/* Warnings are about words that cannot be converted, and we want their bytes. */
+		if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
+			return archive_fail(err, reader->tar, "the layer's tar archive is broken");
+		r = apply_entry(reader, entry, err);
+		if (r < 0)
+			return r;
+	}
+	/* Padding after the end of the archive counts for the digest. */
+	for (;;) {
+		la_ssize_t n = read_raw(reader->tar, reader, &rest);
+
+		if (n == 0)
+			return 0;
+		if (n < 0)
+			return archive_fail(err, reader->tar, "the layer is broken behind its tar archive");
+	}
+}
+
+static int check_digest(struct layer_reader *reader, const char *diff_id, struct cor_error *err)
+{
+	char digest[DIGEST_SIZE];
+
+	hash_finish(&reader->hash, digest);
+	if (diff_id && strcmp(digest, diff_id) != 0)
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "the layer's content has digest %s, its image's configuration says %s", digest,
+				diff_id);
+	return 0;
+}
+
+int layer_apply(int fd, const char *diff_id, unsigned layer, struct tree *tree, struct ext4 *disk, struct cor_error *err)
+{
+	_cleanup_(reader_release) struct layer_reader reader = {.tree = tree, .disk = disk, .layer = layer};
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL), before;
+	int r;
+
+	if (!utf8)
+		return cor_fail(err, COR_UNSUPPORTED, ENOTSUP, "this system has no C.UTF-8 locale");
+	before = uselocale(utf8);
+	r = reader_open(&reader, fd, err);
+	if (r == 0)
+		r = apply_entries(&reader, err);
+	if (r == 0)
+		r = check_digest(&reader, diff_id, err);
+	uselocale(before);
+	freelocale(utf8);
+	return r;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end, whatever brings it: the guest is asked to shut down (it syncs and unmounts), the VMM's end is awaited, and only when everything is freed and the
+ * truth is on disk do the waiting clients hear of it. A client that has heard of the end may start the container again at once, or use its name. */
+#include "shim/shim.h"
+
+#include "base/clock.h"
+#include "shim/hub.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#define SHUTDOWN_MS 15000
+#define KILL_MS     10000 /* between SIGKILL to the process and the end of the machine */
+#define LINGER_MS   100   /* for last bytes on their way to clients */
+#define FIRST_MS    10000 /* for the client that started us: it may not have asked yet */
+
+/* ---- leaving ---- */
+
+static void on_linger_timeout(uv_timer_t *timer)
+{
+	uv_stop(timer->loop);
+}
+
+/* Nobody waits any more; what is on its way to clients still has to reach them. */
+static void leave_if_done(struct shim *shim)
+{
+	if (shim->stage != OVER || shim->open_calls)
+		return;
+	uv_update_time(&shim->loop);
+	uv_timer_start(&shim->end_timer, on_linger_timeout, shim->first_client_fd >= 0 ? FIRST_MS : LINGER_MS, 0);
+}
+
+void shim_call_ended(struct shim *shim)
+{
+	shim->open_calls--;
+	leave_if_done(shim);
+}
+
+void shim_first_client_gone(struct shim *shim)
+{
+	struct cor_error err;
+
+	uv_close((uv_handle_t *)&shim->first_client, NULL);
+	close_fd(&shim->first_client_fd);
+	if (shim->stage < STARTING && !shim->starts.count) {
+		cor_fail(&err, COR_CANCELLED, ECANCELED, "whoever started the machine went away");
+		shim_fail(shim, &err);
+	} else if (shim->stage == OVER && !shim->open_calls) {
+		uv_stop(&shim->loop);
+	}
+}
+
+/* ---- the truth on disk ---- */
+
+static void write_state(struct shim *shim)
+{
+	struct container_state state = {.status = COR_EXITED, .exit = shim->end.exit, .started_ns = shim->started_ns,
+					.finished_ns = shim->end.at_ns};
+	struct cor_error err;
+	int r;
+
+	if (shim->record.auto_remove)
+		r = container_remove_files(&shim->roots, shim->id, shim->record.name, &err);
+	else
+		r = container_state_write(&shim->roots, shim->id, &state, &err);
+	if (r < 0)
+		log_error("%s", err.msg);
+}
+
+static void finish(struct shim *shim)
+{
+	shim->stage = OVER;
+	uv_timer_stop(&shim->end_timer);
+	uv_timer_stop(&shim->stop_timer);
+	machine_unwatch(shim);
+	vm_free(shim->vm);
+	shim->vm = NULL;
+	rpc_conn_free(shim->guest);
+	shim->guest = NULL;
+	cgroup_leave(&shim->cgroup);
+	container_log_close(&shim->log, clock_realtime_ns());
+	rotating_close(&shim->console_log);
+	/* Without the lock it is another shim's container. */
+	if (shim->lock_fd >= 0) {
+		unlinkat(shim->run_dir, "shim.sock", 0);
+		write_state(shim);
+		close_fd(&shim->lock_fd);
+	}
+	service_answer_all(shim);
+	hub_end(shim->hub);
+	leave_if_done(shim);
+}
+
+/* ---- taking the machine down ---- */
+
+static void on_end_timeout(uv_timer_t *timer)
+{
+	struct shim *shim = timer->data;
+
+	log_warning("the guest does not shut down: killing the machine");
+	vm_kill(shim->vm);
+}
+
+static void on_shutdown(const ProtobufCMessage *response, const struct cor_error *status, void *user)
+{
+	struct shim *shim = user;
+
+	/* Its going may be faster than its answer. */
+	if (shim->stage == ENDING && shim->vm && status->status != COR_OK && status->status != COR_UNAVAILABLE)
+		vm_kill(shim->vm);
+}
+
+static void take_down(struct shim *shim)
+{
+	Coracle__Agent__V1__ShutdownRequest request = CORACLE__AGENT__V1__SHUTDOWN_REQUEST__INIT;
+
+	uv_timer_stop(&shim->boot_timer);
+	uv_timer_stop(&shim->stop_timer);
+	if (!shim->vm) {
+		finish(shim);
+		return;
+	}
+	if (!shim->guest ||
+	    rpc_call_unary(shim->guest, AGENT("Shutdown"), &request.base, &coracle__agent__v1__empty__descriptor,
+			   SHUTDOWN_MS, on_shutdown, shim, NULL) < 0)
+		vm_kill(shim->vm);
+	uv_update_time(&shim->loop);
+	uv_timer_start(&shim->end_timer, on_end_timeout, SHUTDOWN_MS, 0);
+}
+
+/* ---- what brings the end ---- */
+
+void shim_fail(struct shim *shim, const struct cor_error *err)
+{
+	if (shim->stage >= ENDING)
+		return;
+	log_error("%s", err->msg);
+	shim->stage = ENDING;
+	shim->failure = *err;
+	shim->end = (struct shim_end){.at_ns = clock_realtime_ns()};
+	shim->end.exit.code = cor_status_exit_code(err->status);
+	snprintf(shim->end.exit.reason, sizeof(shim->end.exit.reason), "%s", err->msg);
+	take_down(shim);
+}
+
+void shim_exited(struct shim *shim, const Coracle__Agent__V1__ExitStatus *status)
+{
+	if (shim->stage >= ENDING)
+		return;
+	shim_time(shim, "process ended");
+	shim->end = (struct shim_end){.at_ns = clock_realtime_ns()};
+	shim->end.exit.code = (int)(status->code & 255);
+	shim->end.exit.signal = (int)(status->signal & 127);
+	shim->end.exit.out_of_memory = status->out_of_memory;
+	/* The process may be faster than the answer to Start. */
+	if (shim->stage == STARTING) {
+		shim->started_ns = shim->end.at_ns;
+		service_answer_starts(shim);
+	}
+	shim->stage = ENDING;
+	take_down(shim);
+}
+
+static void describe_death(struct shim *shim, struct cor_error *err)
+{
+	if (shim->panic[0])
+		cor_fail(err, COR_UNAVAILABLE, ECONNRESET, "the guest's kernel panicked: %s%s", shim->panic,
+			 shim->guest_oom ? " (it had run out of memory: give it more with --memory)" : "");
+	else if (shim->message[0])
+		cor_fail(err, COR_UNAVAILABLE, ECONNRESET, "the virtual machine ended: %s", shim->message);
+	else if (shim->vm->end[0])
+		cor_fail(err, COR_UNAVAILABLE, ECONNRESET, "the virtual machine ended: %s", shim->vm->end);
+	else
+		cor_fail(err, COR_UNAVAILABLE, ECONNRESET, "the virtual machine was killed");
+}
+
+void shim_machine_gone(struct shim *shim)
+{
+	if (shim->stage < ENDING) {
+		bool ran = shim->stage == RUNNING;
+
+		describe_death(shim, &shim->failure);
+		log_error("%s", shim->failure.msg);
+		shim->end = (struct shim_end){.at_ns = clock_realtime_ns()};
+		shim->end.exit.code = ran ? 128 + SIGKILL : cor_status_exit_code(shim->failure.status);
+		shim->end.exit.signal = ran ? SIGKILL : 0;
+		shim->end.exit.out_of_memory = shim->guest_oom && shim->panic[0];
+		snprintf(shim->end.exit.reason, sizeof(shim->end.exit.reason), "%s", shim->failure.msg);
+	}
+	finish(shim);
+}
+
+/* ---- stopping ---- */
+
+static void on_signalled(const ProtobufCMessage *response, const struct cor_error *status, void *user)
+{
+	/* A process that has just ended is what was wanted; one that does not end is killed by the timer. */
+}
+
+static void signal_process(struct shim *shim, int signal)
+{
+	Coracle__Agent__V1__SignalProcessRequest request = CORACLE__AGENT__V1__SIGNAL_PROCESS_REQUEST__INIT;
+
+	request.container_id = shim->id;
+	request.process_id = (char[]){FIRST_PROCESS};
+	request.signal = (uint32_t)signal;
+	if (!shim->guest ||
+	    rpc_call_unary(shim->guest, AGENT("SignalProcess"), &request.base, &coracle__agent__v1__empty__descriptor,
+			   KILL_MS, on_signalled, shim, NULL) < 0)
+		vm_kill(shim->vm);
+}
+
+static void on_kill_timeout(uv_timer_t *timer)
+{
+	struct shim *shim = timer->data;
+
+	if (shim->stage < ENDING && shim->vm) {
+		log_warning("the guest does not end its process: killing the machine");
+		vm_kill(shim->vm);
+	}
+}
+
+static void on_stop_timeout(uv_timer_t *timer)
+{
+	struct shim *shim = timer->data;
+
+	if (shim->stage >= ENDING)
+		return;
+	signal_process(shim, SIGKILL);
+	uv_timer_start(&shim->stop_timer, on_kill_timeout, KILL_MS, 0);
+}
+
+void shim_stop(struct shim *shim, int signal, int64_t timeout_ms)
+{
+	struct cor_error err;
+
+	if (shim->stage >= ENDING)
+		return;
+	if (shim->stage < RUNNING) {
+		cor_fail(&err, COR_CANCELLED, ECANCELED, "stopped before the process was started");
+		shim_fail(shim, &err);
+		return;
+	}
+	signal_process(shim, signal);
+	uv_update_time(&shim->loop);
+	if (signal == SIGKILL)
+		uv_timer_start(&shim->stop_timer, on_kill_timeout, KILL_MS, 0);
+	else if (timeout_ms >= 0)
+		uv_timer_start(&shim->stop_timer, on_stop_timeout, (uint64_t)timeout_ms, 0);
+}
+
+void exit_status_fill(const struct shim *shim, Coracle__Agent__V1__ExitStatus *status)
+{
+	status->code = (uint32_t)shim->end.exit.code;
+	status->signal = (uint32_t)shim->end.exit.signal;
+	status->out_of_memory = shim->end.exit.out_of_memory;
+	status->exited_at_ns = shim->end.at_ns;
+}

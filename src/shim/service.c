@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The methods of coracle.shim.v1.Shim that have one answer, and the relay. A call whose answer comes later may be given up by its client meanwhile, so that what
+ * remembers a call also hears of its end. */
+#include "shim/shim.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "shim/hub.h"
+#include "shim/logs.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define PROTOCOL 1u
+
+/* ---- calls that wait ---- */
+
+static void waiting_remove(struct waiting *waiting, const struct rpc_call *call)
+{
+	for (size_t i = 0; i < waiting->count; i++) {
+		if (waiting->calls[i] != call)
+			continue;
+		waiting->calls[i] = waiting->calls[--waiting->count];
+		return;
+	}
+}
+
+static void on_waiting_end(struct rpc_call *call, const struct cor_error *status, void *user)
+{
+	struct shim *shim = user;
+
+	waiting_remove(&shim->starts, call);
+	waiting_remove(&shim->waits, call);
+	waiting_remove(&shim->stops, call);
+	shim_call_ended(shim);
+}
+
+static int waiting_add(struct shim *shim, struct waiting *waiting, struct rpc_call *call, struct cor_error *err)
+{
+	static const struct rpc_call_events events = {.on_end = on_waiting_end};
+
+	if (waiting->count == MAX_WAITING)
+		return cor_fail(err, COR_EXHAUSTED, EAGAIN, "too many clients wait");
+	waiting->calls[waiting->count++] = call;
+	shim->open_calls++;
+	rpc_call_listen(call, &events, shim);
+	return 0;
+}
+
+/* ---- Hello and State ---- */
+
+static int hello(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
+{
+	static char *const features[] = {"attach", "exec", "logs", "relay"};
+	Coracle__Shim__V1__HelloResponse response = CORACLE__SHIM__V1__HELLO_RESPONSE__INIT;
+	const Coracle__Shim__V1__HelloRequest *hello = (const void *)request;
+	struct shim *shim = service;
+
+	if (hello->protocol < 1)
+		return cor_fail(err, COR_INVALID, EPROTO, "the protocol's versions begin with 1");
+	response.protocol = MIN(hello->protocol, PROTOCOL);
+	response.version = (char[]){CORACLE_VERSION};
+	response.features = (char **)features;
+	response.n_features = ARRAY_SIZE(features);
+	response.container_id = shim->id;
+	rpc_call_reply(call, &response.base);
+	return 0;
+}
+
+struct timings {
+	Coracle__Shim__V1__Timing items[MAX_TIMINGS];
+	Coracle__Shim__V1__Timing *list[MAX_TIMINGS];
+};
+
+static void timings_fill(const struct shim *shim, struct timings *timings)
+{
+	for (size_t i = 0; i < shim->timing_count; i++) {
+		coracle__shim__v1__timing__init(&timings->items[i]);
+		timings->items[i].stage = (char *)shim->timings[i].stage;
+		timings->items[i].at_ns = shim->timings[i].at_ns;
+		timings->list[i] = &timings->items[i];
+	}
+}
+
+static Coracle__Shim__V1__Status status_on_wire(const struct shim *shim)
+{
+	if (shim->stage == RUNNING)
+		return CORACLE__SHIM__V1__STATUS__STATUS_RUNNING;
+	return shim->stage < RUNNING ? CORACLE__SHIM__V1__STATUS__STATUS_BOOTING
+				     : CORACLE__SHIM__V1__STATUS__STATUS_STOPPED;
+}
+
+static int state(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
+{
+	Coracle__Shim__V1__StateResponse response = CORACLE__SHIM__V1__STATE_RESPONSE__INIT;
+	Coracle__Agent__V1__ExitStatus status = CORACLE__AGENT__V1__EXIT_STATUS__INIT;
+	struct shim *shim = service;
+	struct timings timings;
+
+	timings_fill(shim, &timings);
+	exit_status_fill(shim, &status);
+	response.status = status_on_wire(shim);
+	response.shim_pid = (uint32_t)getpid();
+	response.vmm_pid = shim->vm ? (uint32_t)shim->vm->pid : 0;
+	response.accelerator = (char *)vm_accelerator_name(shim->accelerator.accelerator);
+	response.accelerator_reason = shim->accelerator.reason;
+	response.guest = shim->hello;
+	response.exit = shim->stage >= ENDING ? &status : NULL;
+	response.started_at_ns = shim->started_ns;
+	response.timings = timings.list;
+	response.n_timings = shim->timing_count;
+	rpc_call_reply(call, &response.base);
+	return 0;
+}
+
+/* ---- Start, Wait, Stop ---- */
+
+static void answer_start(const struct shim *shim, struct rpc_call *call)
+{
+	Coracle__Shim__V1__StartResponse response = CORACLE__SHIM__V1__START_RESPONSE__INIT;
+	struct timings timings;
+
+	timings_fill(shim, &timings);
+	response.pid = shim->process_pid;
+	response.started_at_ns = shim->started_ns;
+	response.timings = timings.list;
+	response.n_timings = shim->timing_count;
+	rpc_call_reply(call, &response.base);
+}
+
+void service_answer_starts(struct shim *shim)
+{
+	while (shim->starts.count) {
+		struct rpc_call *call = shim->starts.calls[--shim->starts.count];
+
+		if (shim->failure.status != COR_OK)
+			rpc_call_finish(call, &shim->failure);
+		else
+			answer_start(shim, call);
+	}
+}
+
+static int start(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
+{
+	struct shim *shim = service;
+	int r;
+
+	if (shim->failure.status != COR_OK && shim->stage == OVER) {
+		rpc_call_finish(call, &shim->failure);
+		return 0;
+	}
+	if ((shim->stage >= STARTING && shim->stage != ENDING) || shim->starts.count)
+		return cor_fail(err, COR_BUSY, EBUSY, "container %.12s is running", shim->id);
+	r = waiting_add(shim, &shim->starts, call, err);
+	if (r == 0 && shim->stage == READY)
+		guest_start(shim);
+	return r;
+}
+
+static void answer_wait(const struct shim *shim, struct rpc_call *call)
+{
+	Coracle__Agent__V1__ExitStatus status = CORACLE__AGENT__V1__EXIT_STATUS__INIT;
+
+	exit_status_fill(shim, &status);
+	rpc_call_reply(call, &status.base);
+}
+
+static int wait_for_end(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
+{
+	struct shim *shim = service;
+
+	if (shim->stage != OVER)
+		return waiting_add(shim, &shim->waits, call, err);
+	answer_wait(shim, call);
+	return 0;
+}
+
+static void answer_empty(struct rpc_call *call)
+{
+	Coracle__Shim__V1__Empty empty = CORACLE__SHIM__V1__EMPTY__INIT;
+
+	rpc_call_reply(call, &empty.base);
+}
+
+static int stop(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
+{
+	const Coracle__Shim__V1__StopRequest *stop = (const void *)request;
+	struct shim *shim = service;
+	int64_t timeout_ms = stop->timeout_ms;
+	int r;
+
+	if (stop->signal > 64)
+		return cor_fail(err, COR_INVALID, EINVAL, "there is no signal %u", stop->signal);
+	if (shim->stage == OVER) {
+		answer_empty(call);
+		return 0;
+	}
+	if (timeout_ms < 0)
+		timeout_ms = shim->record.stop_timeout_s < 0 ? -1 : shim->record.stop_timeout_s * INT64_C(1000);
+	r = waiting_add(shim, &shim->stops, call, err);
+	if (r == 0)
+		shim_stop(shim, stop->signal ? (int)stop->signal : shim->record.stop_signal, timeout_ms);
+	return r;
+}
+
+void service_answer_all(struct shim *shim)
+{
+	service_answer_starts(shim);
+	while (shim->waits.count)
+		answer_wait(shim, shim->waits.calls[--shim->waits.count]);
+	while (shim->stops.count)
+		answer_empty(shim->stops.calls[--shim->stops.count]);
+}
+
+/* ---- questions that the guest answers ---- */
+
+struct question {
+	struct shim *shim;
+	struct rpc_call *call; /* NULL once its client gave up */
+	void (*answer)(struct shim *shim, struct rpc_call *call, const ProtobufCMessage *response);
+	bool answered;
+};
+
+static void on_question_end(struct rpc_call *call, const struct cor_error *status, void *user)
+{
+	struct question *question = user;
+	struct shim *shim = question->shim;
+
+	question->call = NULL;
+	if (question->answered)
+		free(question);
+	shim_call_ended(shim);
+}
+
+static void on_answer(const ProtobufCMessage *response, const struct cor_error *status, void *user)
+{
+	struct question *question = user;
+
+	question->answered = true;
+	if (!question->call)
+		free(question);
+	else if (response)
+		question->answer(question->shim, question->call, response);
+	else
+		rpc_call_finish(question->call, status);
+}
+
+static int ask_guest(struct shim *shim, struct rpc_call *call, const char *path, const ProtobufCMessage *request,
+		     const ProtobufCMessageDescriptor *type,
+		     void (*answer)(struct shim *shim, struct rpc_call *call, const ProtobufCMessage *response),
+		     struct cor_error *err)
+{
+	static const struct rpc_call_events events = {.on_end = on_question_end};
+	struct question *question;
+	int r;
+
+	if (shim->stage != RUNNING || !shim->guest)
+		return cor_fail(err, COR_BUSY, ENOTCONN, "container %.12s is not running", shim->id);
+	question = xcalloc(1, sizeof(*question));
+	*question = (struct question){.shim = shim, .call = call, .answer = answer};
+	r = rpc_call_unary(shim->guest, path, request, type, CALL_TIMEOUT_MS, on_answer, question, err);
+	if (r < 0) {
+		free(question);
+		return r;
+	}
+	shim->open_calls++;
+	rpc_call_listen(call, &events, question);
+	return 0;
+}
+
+static void on_empty(struct shim *shim, struct rpc_call *call, const ProtobufCMessage *response)
+{
+	answer_empty(call);
+}
+
+static char *process_or_first(char *id)
+{
+	static char first[] = FIRST_PROCESS;
+
+	return *id ? id : first;
+}
+
+static int signal_process(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
+{
+	Coracle__Agent__V1__SignalProcessRequest question = CORACLE__AGENT__V1__SIGNAL_PROCESS_REQUEST__INIT;
+	const Coracle__Shim__V1__SignalRequest *signal = (const void *)request;
+	struct shim *shim = service;
+
+	question.container_id = shim->id;
+	question.process_id = process_or_first(signal->process_id);
+	question.signal = signal->signal;
+	question.all = signal->all;
+	return ask_guest(shim, call, AGENT("SignalProcess"), &question.base, &coracle__agent__v1__empty__descriptor,
+			 on_empty, err);
+}
+
+static int resize(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
+{
+	Coracle__Agent__V1__ResizeProcessRequest question = CORACLE__AGENT__V1__RESIZE_PROCESS_REQUEST__INIT;
+	const Coracle__Shim__V1__ResizeRequest *resize = (const void *)request;
+	struct shim *shim = service;
+
+	question.container_id = shim->id;
+	question.process_id = process_or_first(resize->process_id);
+	question.window = resize->window;
+	return ask_guest(shim, call, AGENT("ResizeProcess"), &question.base, &coracle__agent__v1__empty__descriptor,
+			 on_empty, err);
+}
+
+/* ---- Statistics ---- */
+
+/* Clock ticks of user and system time: fields 14 and 15 of /proc/PID/stat, counted after the name in parentheses (proc(5)). */
+static uint64_t vmm_cpu_ns(pid_t pid)
+{
+	_free_ char *path = str_format("/proc/%d/stat", (int)pid), *text = NULL;
+	unsigned long long user = 0, system = 0;
+	char *name_end;
+
+	if (file_read(AT_FDCWD, path, 4096, &text, NULL) < 0)
+		return 0;
+	name_end = strrchr(text, ')');
+	if (!name_end ||
+	    sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+		return 0;
+	return (user + system) * (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+static uint64_t vmm_memory(pid_t pid)
+{
+	_free_ char *path = str_format("/proc/%d/smaps_rollup", (int)pid), *text = NULL;
+	unsigned long long kib = 0;
+	char *line;
+
+	if (file_read(AT_FDCWD, path, 65536, &text, NULL) < 0)
+		return 0;
+	line = strstr(text, "\nPss:");
+	return line && sscanf(line, "\nPss: %llu", &kib) == 1 ? kib * 1024 : 0;
+}
+
+static void on_statistics(struct shim *shim, struct rpc_call *call, const ProtobufCMessage *guest)
+{
+	Coracle__Shim__V1__StatisticsResponse response = CORACLE__SHIM__V1__STATISTICS_RESPONSE__INIT;
+
+	response.guest = (Coracle__Agent__V1__Statistics *)guest;
+	response.vmm_cpu_ns = shim->vm ? vmm_cpu_ns(shim->vm->pid) : 0;
+	response.vmm_memory_bytes = shim->vm ? vmm_memory(shim->vm->pid) : 0;
+	rpc_call_reply(call, &response.base);
+}
+
+static int statistics(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
+{
+	Coracle__Agent__V1__ContainerRef question = CORACLE__AGENT__V1__CONTAINER_REF__INIT;
+	struct shim *shim = service;
+
+	question.container_id = shim->id;
+	return ask_guest(shim, call, AGENT("GetStatistics"), &question.base, &coracle__agent__v1__statistics__descriptor,
+			 on_statistics, err);
+}
+
+/* ---- the relay ---- */
+
+int service_relay(void *context, struct rpc_call *call, const char *path, struct cor_error *err)
+{
+	struct shim *shim = context;
+
+	if (!str_after(path, "/coracle.agent.v1.Agent/"))
+		return cor_fail(err, COR_UNSUPPORTED, ENOSYS, "there is no method %s here", path);
+	if (!shim->guest)
+		return cor_fail(err, COR_UNAVAILABLE, ENOTCONN, "the guest of container %.12s does not answer %s", shim->id,
+				shim->stage < READY ? "yet" : "any more");
+	return rpc_relay(call, shim->guest, path, err);
+}
+
+#define UNARY(method, type, answer, function)                                                                \
+	{                                                                                                    \
+		.name = method, .request = &coracle__shim__v1__##type##__descriptor,                         \
+		.response = &answer##__descriptor, .max_request = 65536, .unary = function                   \
+	}
+#define STREAM(method, type, answer, function)                                                               \
+	{                                                                                                    \
+		.name = method, .request = &coracle__shim__v1__##type##__descriptor,                         \
+		.response = &answer##__descriptor, .client_streams = true, .stream = function                \
+	}
+
+const struct rpc_method shim_methods[] = {
+	UNARY("Hello", hello_request, coracle__shim__v1__hello_response, hello),
+	UNARY("State", empty, coracle__shim__v1__state_response, state),
+	UNARY("Start", start_request, coracle__shim__v1__start_response, start),
+	STREAM("Attach", attach_request, coracle__shim__v1__attach_response, hub_attach),
+	STREAM("Exec", exec_request, coracle__shim__v1__attach_response, exec_begin),
+	UNARY("Signal", signal_request, coracle__shim__v1__empty, signal_process),
+	UNARY("Resize", resize_request, coracle__shim__v1__empty, resize),
+	UNARY("Wait", empty, coracle__agent__v1__exit_status, wait_for_end),
+	UNARY("Stop", stop_request, coracle__shim__v1__empty, stop),
+	UNARY("Logs", logs_request, coracle__shim__v1__log_entry, logs_begin),
+	UNARY("Statistics", empty, coracle__shim__v1__statistics_response, statistics),
+};
+const size_t shim_method_count = ARRAY_SIZE(shim_methods);
