@@ -97,10 +97,12 @@ int rpc_connect(uv_loop_t *loop, int fd, const struct rpc_client_options *option
 /* Ends all calls (their on_end gets COR_UNAVAILABLE) and closes fd. on_close is not called from here. NULL is fine. */
 void rpc_conn_free(struct rpc_conn *conn);
 
-/* A listening unix socket whose connections are served with the options (their on_close is the listener's business: NULL). Takes over fd. */
+/* A listening unix socket whose connections are served with the options (their on_close is the listener's business: NULL). Takes over fd; with -1 nothing
+ * is listened to before rpc_listener_open, once, gives it the socket. */
 struct rpc_listener;
 int rpc_listen(uv_loop_t *loop, int fd, const struct rpc_server_options *options, struct rpc_listener **ret,
 	       struct cor_error *err);
+int rpc_listener_open(struct rpc_listener *listener, int fd, struct cor_error *err);
 /* Serves a connection that exists already as if it had been accepted; takes over fd. */
 int rpc_listener_adopt(struct rpc_listener *listener, int fd, struct cor_error *err);
 void rpc_listener_free(struct rpc_listener *listener); /* closes its connections too */

@@ -165,21 +165,32 @@ static void free_handle(uv_handle_t *handle)
 int rpc_listen(uv_loop_t *loop, int fd, const struct rpc_server_options *options, struct rpc_listener **ret,
 	       struct cor_error *err)
 {
+	struct rpc_listener *listener = xcalloc(1, sizeof(*listener));
+	int r;
+
+	*listener = (struct rpc_listener){.loop = loop, .options = options, .fd = -1};
+	r = fd < 0 ? 0 : rpc_listener_open(listener, fd, err);
+	if (r < 0)
+		rpc_listener_free(listener);
+	else
+		*ret = listener;
+	return r;
+}
+
+int rpc_listener_open(struct rpc_listener *listener, int fd, struct cor_error *err)
+{
 	_fd_ int own = fd;
-	struct rpc_listener *listener;
 	uv_poll_t *poll = xcalloc(1, sizeof(*poll));
-	int r = uv_poll_init(loop, poll, fd);
+	int r = uv_poll_init(listener->loop, poll, fd);
 
 	if (r < 0) {
 		free(poll);
 		return cor_fail_errno(err, r, "rpc: listen");
 	}
-	listener = xcalloc(1, sizeof(*listener));
-	*listener =
-		(struct rpc_listener){.loop = loop, .options = options, .poll = poll, .fd = steal_fd(&own)};
 	poll->data = listener;
 	uv_poll_start(poll, UV_READABLE, on_connection);
-	*ret = listener;
+	listener->poll = poll;
+	listener->fd = steal_fd(&own);
 	return 0;
 }
 
@@ -189,7 +200,8 @@ void rpc_listener_free(struct rpc_listener *listener)
 		return;
 	while (listener->connections)
 		listener_forget(listener->connections);
-	uv_close((uv_handle_t *)listener->poll, free_handle);
+	if (listener->poll)
+		uv_close((uv_handle_t *)listener->poll, free_handle);
 	close_fd(&listener->fd);
 	free(listener);
 }

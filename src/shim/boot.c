@@ -214,14 +214,16 @@ static int open_disk(struct shim *shim, struct vm_disk *disk, struct cor_error *
 
 static uid_t vmm_uid(const char *id)
 {
-	return VMM_UID_BASE + (uid_t)(strtoul((const char[]){id[0], id[1], id[2], id[3], id[4], id[5], 0}, NULL, 16) &
-				      ((1u << VMM_UID_BITS) - 1));
+	return VMM_UID_BASE +
+	       (uid_t)(strtoul((const char[]){id[0], id[1], id[2], id[3], id[4], id[5], 0}, NULL, 16) &
+		       ((1u << VMM_UID_BITS) - 1));
 }
 
 static int start_vmm(struct shim *shim, struct cor_error *err)
 {
 	const struct machine_config *machine = &shim->record.machine;
-	struct vm_disk disk = {.serial = "root", .base_fd = -1, .overlay_fd = -1, .ephemeral = shim->record.auto_remove};
+	struct vm_disk disk = {
+		.serial = "root", .base_fd = -1, .overlay_fd = -1, .ephemeral = shim->record.auto_remove};
 	char name[sizeof("coracle-") + ID_SHORT_SIZE];
 	struct vm_spec spec = {
 		.name = name,
@@ -282,7 +284,8 @@ static void fall_back(struct shim *shim)
 	vm_free(shim->vm);
 	shim->vm = NULL;
 	shim->accelerator.accelerator = VM_TCG;
-	snprintf(shim->accelerator.reason, sizeof(shim->accelerator.reason), "a machine did not answer under KVM");
+	snprintf(shim->accelerator.reason, sizeof(shim->accelerator.reason),
+		 "a machine did not answer under KVM");
 	if (start_machine(shim, &err) < 0)
 		shim_fail(shim, &err);
 }
@@ -296,14 +299,16 @@ static void on_boot_timeout(uv_timer_t *timer)
 		fall_back(shim);
 		return;
 	}
-	cor_fail(&err, COR_TIMEOUT, ETIMEDOUT, "the guest did not answer: see `coracle logs --boot %s`", shim->record.name);
+	cor_fail(&err, COR_TIMEOUT, ETIMEDOUT, "the guest did not answer: see `coracle logs --boot %s`",
+		 shim->record.name);
 	shim_fail(shim, &err);
 }
 
 static void machine_ended(struct shim *shim)
 {
 	/* A VMM that cannot use KVM after all says so and ends at once. */
-	if (shim->stage == BOOTING && !shim->guest && shim->accelerator.accelerator == VM_KVM && !shim->accelerator.asked)
+	if (shim->stage == BOOTING && !shim->guest && shim->accelerator.accelerator == VM_KVM &&
+	    !shim->accelerator.asked)
 		fall_back(shim);
 	else
 		shim_machine_gone(shim);
@@ -319,8 +324,8 @@ static int boot(struct shim *shim, struct cor_error *err)
 	if (r == 0)
 		r = initramfs_open(machine->initramfs, &shim->initramfs_fd, NULL, err);
 	if (r == 0)
-		r = accelerator_choose(shim->roots.run_fd, machine->accelerator, shim->kernel_fd, program, &shim->accelerator,
-				       err);
+		r = accelerator_choose(shim->roots.run_fd, machine->accelerator, shim->kernel_fd, program,
+				       &shim->accelerator, err);
 	if (r < 0)
 		return r;
 	if (getrandom(shim->secret, sizeof(shim->secret), 0) != sizeof(shim->secret))

@@ -65,7 +65,8 @@ static int write_pid(const char *folder, pid_t pid)
 
 static int make_one(const char *parent, const char *name, struct cgroup *cgroup)
 {
-	_free_ char *path = str_format("%s/" PREFIX "%s", parent, name), *procs = str_format("%s/cgroup.procs", path);
+	_free_ char *path = str_format("%s/" PREFIX "%s", parent, name),
+		    *procs = str_format("%s/cgroup.procs", path);
 
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
 		return -errno;
@@ -89,8 +90,7 @@ int cgroup_make(const char *name, struct cgroup *ret, struct cor_error *err)
 	if (r < 0)
 		return cor_fail_errno(err, r, "no cgroup");
 	lines = strv_split(text, '\n');
-	strv_foreach(&lines, i, line)
-	{
+	strv_foreach (&lines, i, line) {
 		_free_ char *parent = cgroup_folder(line, ROOT);
 
 		if (!parent)
@@ -108,7 +108,8 @@ void cgroup_add(const struct cgroup *cgroup, pid_t pid)
 {
 	const char *path;
 
-	strv_foreach(&cgroup->paths, i, path) write_pid(path, pid);
+	strv_foreach (&cgroup->paths, i, path)
+		write_pid(path, pid);
 }
 
 void cgroup_leave(struct cgroup *cgroup)

@@ -78,17 +78,20 @@ int container_log_open(struct container_log *log, int dir, uint64_t limit, unsig
 	return rotating_open(&log->file, dir, "log", limit, keep);
 }
 
-static void add_record(struct container_log *log, bool is_stderr, const uint8_t *line, size_t size, const char *time)
+static void add_record(struct container_log *log, bool is_stderr, const uint8_t *line, size_t size,
+		       const char *time)
 {
 	static const char head[] = "{\"log\":";
 
 	buffer_append(&log->out, head, sizeof(head) - 1);
 	json_escape(&log->out, line, size);
-	buffer_printf(&log->out, ",\"stream\":\"%s\",\"time\":\"%s\"}\n", is_stderr ? "stderr" : "stdout", time);
+	buffer_printf(&log->out, ",\"stream\":\"%s\",\"time\":\"%s\"}\n", is_stderr ? "stderr" : "stdout",
+		      time);
 }
 
 /* A record of the partial line and of size bytes that follow it. */
-static void add_line(struct container_log *log, bool is_stderr, const uint8_t *data, size_t size, const char *time)
+static void add_line(struct container_log *log, bool is_stderr, const uint8_t *data, size_t size,
+		     const char *time)
 {
 	struct buffer *partial = &log->partial[is_stderr];
 
@@ -111,7 +114,8 @@ static int flush(struct container_log *log)
 	return r;
 }
 
-int container_log_add(struct container_log *log, bool is_stderr, const uint8_t *data, size_t size, int64_t now_ns)
+int container_log_add(struct container_log *log, bool is_stderr, const uint8_t *data, size_t size,
+		      int64_t now_ns)
 {
 	struct buffer *partial = &log->partial[is_stderr];
 	char time[CLOCK_RFC3339_SIZE];

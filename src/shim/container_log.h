@@ -5,7 +5,8 @@
 #include "base/buffer.h"
 #include "shim/rotating.h"
 
-#define LOG_LINE_MAX 16384u /* a longer line becomes several records, of which only the last ends with a newline */
+#define LOG_LINE_MAX                                                                                         \
+	16384u /* a longer line becomes several records, of which only the last ends with a newline */
 
 struct container_log {
 	struct rotating file;
@@ -16,7 +17,8 @@ struct container_log {
 /* Replaces what was not opened. 0 or -errno. */
 int container_log_open(struct container_log *log, int dir, uint64_t limit, unsigned keep);
 /* Adds output as it came; a line is written when it is complete. Returns what rotating_write returned. */
-int container_log_add(struct container_log *log, bool is_stderr, const uint8_t *data, size_t size, int64_t now_ns);
+int container_log_add(struct container_log *log, bool is_stderr, const uint8_t *data, size_t size,
+		      int64_t now_ns);
 /* Writes lines that have no end, and closes. */
 void container_log_close(struct container_log *log, int64_t now_ns);
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "shim/hub.h"
+#include "shim/logs.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -27,7 +28,8 @@ static void leave_if_done(struct shim *shim)
 	if (shim->stage != OVER || shim->open_calls)
 		return;
 	uv_update_time(&shim->loop);
-	uv_timer_start(&shim->end_timer, on_linger_timeout, shim->first_client_fd >= 0 ? FIRST_MS : LINGER_MS, 0);
+	uv_timer_start(&shim->end_timer, on_linger_timeout, shim->first_client_fd >= 0 ? FIRST_MS : LINGER_MS,
+		       0);
 }
 
 void shim_call_ended(struct shim *shim)
@@ -54,7 +56,9 @@ void shim_first_client_gone(struct shim *shim)
 
 static void write_state(struct shim *shim)
 {
-	struct container_state state = {.status = COR_EXITED, .exit = shim->end.exit, .started_ns = shim->started_ns,
+	struct container_state state = {.status = COR_EXITED,
+					.exit = shim->end.exit,
+					.started_ns = shim->started_ns,
 					.finished_ns = shim->end.at_ns};
 	struct cor_error err;
 	int r;
@@ -87,6 +91,7 @@ static void finish(struct shim *shim)
 		close_fd(&shim->lock_fd);
 	}
 	service_answer_all(shim);
+	logs_grown(shim);
 	hub_end(shim->hub);
 	leave_if_done(shim);
 }
@@ -106,7 +111,8 @@ static void on_shutdown(const ProtobufCMessage *response, const struct cor_error
 	struct shim *shim = user;
 
 	/* Its going may be faster than its answer. */
-	if (shim->stage == ENDING && shim->vm && status->status != COR_OK && status->status != COR_UNAVAILABLE)
+	if (shim->stage == ENDING && shim->vm && status->status != COR_OK &&
+	    status->status != COR_UNAVAILABLE)
 		vm_kill(shim->vm);
 }
 
@@ -121,8 +127,8 @@ static void take_down(struct shim *shim)
 		return;
 	}
 	if (!shim->guest ||
-	    rpc_call_unary(shim->guest, AGENT("Shutdown"), &request.base, &coracle__agent__v1__empty__descriptor,
-			   SHUTDOWN_MS, on_shutdown, shim, NULL) < 0)
+	    rpc_call_unary(shim->guest, AGENT("Shutdown"), &request.base,
+			   &coracle__agent__v1__empty__descriptor, SHUTDOWN_MS, on_shutdown, shim, NULL) < 0)
 		vm_kill(shim->vm);
 	uv_update_time(&shim->loop);
 	uv_timer_start(&shim->end_timer, on_end_timeout, SHUTDOWN_MS, 0);
@@ -205,8 +211,8 @@ static void signal_process(struct shim *shim, int signal)
 	request.process_id = (char[]){FIRST_PROCESS};
 	request.signal = (uint32_t)signal;
 	if (!shim->guest ||
-	    rpc_call_unary(shim->guest, AGENT("SignalProcess"), &request.base, &coracle__agent__v1__empty__descriptor,
-			   KILL_MS, on_signalled, shim, NULL) < 0)
+	    rpc_call_unary(shim->guest, AGENT("SignalProcess"), &request.base,
+			   &coracle__agent__v1__empty__descriptor, KILL_MS, on_signalled, shim, NULL) < 0)
 		vm_kill(shim->vm);
 }
 

@@ -44,7 +44,8 @@ static bool ask(struct exec *exec, const char *path, const ProtobufCMessage *req
 	exec->references++;
 	if (!exec->shim->guest)
 		cor_fail(&err, COR_UNAVAILABLE, ENOTCONN, "the container has ended");
-	else if (rpc_call_unary(exec->shim->guest, path, request, type, CALL_TIMEOUT_MS, done, exec, &err) == 0)
+	else if (rpc_call_unary(exec->shim->guest, path, request, type, CALL_TIMEOUT_MS, done, exec, &err) ==
+		 0)
 		return true;
 	refuse(exec, &err);
 	exec_put(exec);
@@ -189,7 +190,8 @@ static void on_made(const ProtobufCMessage *response, const struct cor_error *st
 
 	if (!response) {
 		refuse(exec, status);
-	} else if (rpc_call_begin(exec->shim->guest, AGENT("AttachProcess"), NULL, &events, exec, &exec->guest, &err) < 0) {
+	} else if (rpc_call_begin(exec->shim->guest, AGENT("AttachProcess"), NULL, &events, exec,
+				  &exec->guest, &err) < 0) {
 		refuse(exec, &err);
 	} else {
 		exec->made = true;
@@ -222,8 +224,8 @@ static int open_exec(struct exec *exec, const uint8_t *payload, size_t size, str
 	request.stdin = open->stdin;
 	request.window = open->window;
 	if (r == 0)
-		ask(exec, AGENT("CreateProcess"), &request.base, &coracle__agent__v1__create_process_response__descriptor,
-		    on_made);
+		ask(exec, AGENT("CreateProcess"), &request.base,
+		    &coracle__agent__v1__create_process_response__descriptor, on_made);
 	protobuf_c_message_free_unpacked(message, NULL);
 	return r;
 }

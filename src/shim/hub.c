@@ -3,6 +3,7 @@
 #include "shim/hub.h"
 
 #include "base/clock.h"
+#include "shim/logs.h"
 #include "shim/shim.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@ struct hub {
 	struct client *foreground, *input; /* or NULL */
 	struct rpc_call *guest;            /* or NULL */
 	void (*opened)(struct shim *shim);
-	struct buffer early; /* a message of input that came before the process ran */
+	struct buffer early;                  /* a message of input that came before the process ran */
 	bool running, ended, closing, closed; /* closing: the input is to be closed once the process runs */
 };
 
@@ -126,11 +127,14 @@ static void on_guest_message(struct rpc_call *call, const uint8_t *data, size_t 
 		return;
 	}
 	if (kind == STREAM_STDOUT || kind == STREAM_STDERR) {
-		int r = container_log_add(&hub->shim->log, kind == STREAM_STDERR, payload, length, clock_realtime_ns());
+		int r = container_log_add(&hub->shim->log, kind == STREAM_STDERR, payload, length,
+					  clock_realtime_ns());
 
 		if (r < 0)
-			log_warning("the container's log cannot be written, output is missing in it: %s", strerror(-r));
+			log_warning("the container's log cannot be written, output is missing in it: %s",
+				    strerror(-r));
 		broadcast(hub, kind, data, size);
+		logs_grown(hub->shim);
 	} else if (kind == STREAM_EXIT) {
 		on_exit_status(hub, payload, length);
 	} else if (kind == STREAM_ATTACHED && hub->opened) {
@@ -180,8 +184,9 @@ static void on_guest_end(struct rpc_call *call, const struct cor_error *status, 
 	log_warning("the process's streams ended before it did: %s", status->msg);
 	request.container_id = shim->id;
 	request.process_id = (char[]){FIRST_PROCESS};
-	if (rpc_call_unary(shim->guest, AGENT("WaitProcess"), &request.base, &coracle__agent__v1__exit_status__descriptor,
-			   RPC_NO_DEADLINE, on_waited, shim, &err) < 0)
+	if (rpc_call_unary(shim->guest, AGENT("WaitProcess"), &request.base,
+			   &coracle__agent__v1__exit_status__descriptor, RPC_NO_DEADLINE, on_waited, shim,
+			   &err) < 0)
 		shim_fail(shim, &err);
 }
 
@@ -191,7 +196,8 @@ int hub_open(struct hub *hub, void (*opened)(struct shim *shim), struct cor_erro
 		.on_message = on_guest_message, .on_writable = on_guest_writable, .on_end = on_guest_end};
 	Coracle__Agent__V1__AttachProcessRequest request = CORACLE__AGENT__V1__ATTACH_PROCESS_REQUEST__INIT;
 	Coracle__Agent__V1__ProcessRef process = CORACLE__AGENT__V1__PROCESS_REF__INIT;
-	int r = rpc_call_begin(hub->shim->guest, AGENT("AttachProcess"), NULL, &events, hub, &hub->guest, err);
+	int r = rpc_call_begin(hub->shim->guest, AGENT("AttachProcess"), NULL, &events, hub, &hub->guest,
+			       err);
 
 	if (r < 0)
 		return r;
@@ -231,7 +237,8 @@ void hub_running(struct hub *hub)
 static int open_client(struct client *client, const uint8_t *payload, size_t size, struct cor_error *err)
 {
 	static const uint8_t attached[] = {STREAM_ATTACHED << 3 | 2, 0};
-	ProtobufCMessage *message = rpc_decode(&coracle__shim__v1__attach_open__descriptor, payload, size, err);
+	ProtobufCMessage *message =
+		rpc_decode(&coracle__shim__v1__attach_open__descriptor, payload, size, err);
 	const Coracle__Shim__V1__AttachOpen *open = (const void *)message;
 	struct hub *hub = client->hub;
 	int r = 0;
@@ -260,7 +267,8 @@ static int open_client(struct client *client, const uint8_t *payload, size_t siz
 
 static void remember_window(struct hub *hub, const uint8_t *payload, size_t size)
 {
-	ProtobufCMessage *message = rpc_decode(&coracle__agent__v1__window_size__descriptor, payload, size, NULL);
+	ProtobufCMessage *message =
+		rpc_decode(&coracle__agent__v1__window_size__descriptor, payload, size, NULL);
 	const Coracle__Agent__V1__WindowSize *window = (const void *)message;
 
 	if (!message)
@@ -287,8 +295,8 @@ static void forward_input(struct client *client, const uint8_t *data, size_t siz
 	}
 }
 
-static void forward(struct client *client, unsigned kind, const uint8_t *data, size_t size, const uint8_t *payload,
-		    size_t length)
+static void forward(struct client *client, unsigned kind, const uint8_t *data, size_t size,
+		    const uint8_t *payload, size_t length)
 {
 	struct hub *hub = client->hub;
 

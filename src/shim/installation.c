@@ -67,8 +67,8 @@ static int open_file(const char *path, const char *what, int *ret_fd, struct cor
 }
 
 /* Tries the places in order; takes their strings over. */
-static int open_first(const char *what, const char *given, char **places, size_t count, int *ret_fd, char **ret_path,
-		      struct cor_error *err)
+static int open_first(const char *what, const char *given, char **places, size_t count, int *ret_fd,
+		      char **ret_path, struct cor_error *err)
 {
 	int r = -ENOENT;
 
@@ -106,7 +106,8 @@ int kernel_open(const char *given, int *ret_fd, char **ret_path, struct cor_erro
 	r = open_first("kernel", given, places, ARRAY_SIZE(places), ret_fd, ret_path, err);
 	if (r < 0 && str_empty(given))
 		return cor_fail(err, COR_NOT_FOUND, ENOENT,
-				"there is no guest kernel: build one with `make kernel`, or name one with --kernel or CORACLE_KERNEL");
+				"there is no guest kernel: build one with `make kernel`, or name one with "
+				"--kernel or CORACLE_KERNEL");
 	return r;
 }
 
@@ -125,6 +126,7 @@ int initramfs_open(const char *given, int *ret_fd, char **ret_path, struct cor_e
 	r = open_first("initramfs", given, places, ARRAY_SIZE(places), ret_fd, ret_path, err);
 	if (r < 0 && str_empty(given))
 		return cor_fail(err, COR_NOT_FOUND, ENOENT,
-				"the guest's first process is not installed: run `make`, or name an initramfs with CORACLE_INITRAMFS");
+				"the guest's first process is not installed: run `make`, or name an "
+				"initramfs with CORACLE_INITRAMFS");
 	return r;
 }

@@ -35,7 +35,8 @@ static void on_waiting_end(struct rpc_call *call, const struct cor_error *status
 	shim_call_ended(shim);
 }
 
-static int waiting_add(struct shim *shim, struct waiting *waiting, struct rpc_call *call, struct cor_error *err)
+static int waiting_add(struct shim *shim, struct waiting *waiting, struct rpc_call *call,
+		       struct cor_error *err)
 {
 	static const struct rpc_call_events events = {.on_end = on_waiting_end};
 
@@ -51,7 +52,7 @@ static int waiting_add(struct shim *shim, struct waiting *waiting, struct rpc_ca
 
 static int hello(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
 {
-	static char *const features[] = {"attach", "exec", "logs", "relay"};
+	static const char *const features[] = {"attach", "exec", "logs", "relay"};
 	Coracle__Shim__V1__HelloResponse response = CORACLE__SHIM__V1__HELLO_RESPONSE__INIT;
 	const Coracle__Shim__V1__HelloRequest *hello = (const void *)request;
 	struct shim *shim = service;
@@ -60,7 +61,7 @@ static int hello(void *service, struct rpc_call *call, const ProtobufCMessage *r
 		return cor_fail(err, COR_INVALID, EPROTO, "the protocol's versions begin with 1");
 	response.protocol = MIN(hello->protocol, PROTOCOL);
 	response.version = (char[]){CORACLE_VERSION};
-	response.features = (char **)features;
+	response.features = (char **)(uintptr_t)features;
 	response.n_features = ARRAY_SIZE(features);
 	response.container_id = shim->id;
 	rpc_call_reply(call, &response.base);
@@ -165,7 +166,8 @@ static void answer_wait(const struct shim *shim, struct rpc_call *call)
 	rpc_call_reply(call, &status.base);
 }
 
-static int wait_for_end(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
+static int wait_for_end(void *service, struct rpc_call *call, const ProtobufCMessage *request,
+			struct cor_error *err)
 {
 	struct shim *shim = service;
 
@@ -196,7 +198,8 @@ static int stop(void *service, struct rpc_call *call, const ProtobufCMessage *re
 		return 0;
 	}
 	if (timeout_ms < 0)
-		timeout_ms = shim->record.stop_timeout_s < 0 ? -1 : shim->record.stop_timeout_s * INT64_C(1000);
+		timeout_ms =
+			shim->record.stop_timeout_s < 0 ? -1 : shim->record.stop_timeout_s * INT64_C(1000);
 	r = waiting_add(shim, &shim->stops, call, err);
 	if (r == 0)
 		shim_stop(shim, stop->signal ? (int)stop->signal : shim->record.stop_signal, timeout_ms);
@@ -245,9 +248,10 @@ static void on_answer(const ProtobufCMessage *response, const struct cor_error *
 		rpc_call_finish(question->call, status);
 }
 
-static int ask_guest(struct shim *shim, struct rpc_call *call, const char *path, const ProtobufCMessage *request,
-		     const ProtobufCMessageDescriptor *type,
-		     void (*answer)(struct shim *shim, struct rpc_call *call, const ProtobufCMessage *response),
+static int ask_guest(struct shim *shim, struct rpc_call *call, const char *path,
+		     const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type,
+		     void (*answer)(struct shim *shim, struct rpc_call *call,
+				    const ProtobufCMessage *response),
 		     struct cor_error *err)
 {
 	static const struct rpc_call_events events = {.on_end = on_question_end};
@@ -280,7 +284,8 @@ static char *process_or_first(char *id)
 	return *id ? id : first;
 }
 
-static int signal_process(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
+static int signal_process(void *service, struct rpc_call *call, const ProtobufCMessage *request,
+			  struct cor_error *err)
 {
 	Coracle__Agent__V1__SignalProcessRequest question = CORACLE__AGENT__V1__SIGNAL_PROCESS_REQUEST__INIT;
 	const Coracle__Shim__V1__SignalRequest *signal = (const void *)request;
@@ -290,11 +295,12 @@ static int signal_process(void *service, struct rpc_call *call, const ProtobufCM
 	question.process_id = process_or_first(signal->process_id);
 	question.signal = signal->signal;
 	question.all = signal->all;
-	return ask_guest(shim, call, AGENT("SignalProcess"), &question.base, &coracle__agent__v1__empty__descriptor,
-			 on_empty, err);
+	return ask_guest(shim, call, AGENT("SignalProcess"), &question.base,
+			 &coracle__agent__v1__empty__descriptor, on_empty, err);
 }
 
-static int resize(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
+static int resize(void *service, struct rpc_call *call, const ProtobufCMessage *request,
+		  struct cor_error *err)
 {
 	Coracle__Agent__V1__ResizeProcessRequest question = CORACLE__AGENT__V1__RESIZE_PROCESS_REQUEST__INIT;
 	const Coracle__Shim__V1__ResizeRequest *resize = (const void *)request;
@@ -303,8 +309,8 @@ static int resize(void *service, struct rpc_call *call, const ProtobufCMessage *
 	question.container_id = shim->id;
 	question.process_id = process_or_first(resize->process_id);
 	question.window = resize->window;
-	return ask_guest(shim, call, AGENT("ResizeProcess"), &question.base, &coracle__agent__v1__empty__descriptor,
-			 on_empty, err);
+	return ask_guest(shim, call, AGENT("ResizeProcess"), &question.base,
+			 &coracle__agent__v1__empty__descriptor, on_empty, err);
 }
 
 /* ---- Statistics ---- */
@@ -319,8 +325,8 @@ static uint64_t vmm_cpu_ns(pid_t pid)
 	if (file_read(AT_FDCWD, path, 4096, &text, NULL) < 0)
 		return 0;
 	name_end = strrchr(text, ')');
-	if (!name_end ||
-	    sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+	if (!name_end || sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
+				&system) != 2)
 		return 0;
 	return (user + system) * (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
 }
@@ -347,14 +353,15 @@ static void on_statistics(struct shim *shim, struct rpc_call *call, const Protob
 	rpc_call_reply(call, &response.base);
 }
 
-static int statistics(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
+static int statistics(void *service, struct rpc_call *call, const ProtobufCMessage *request,
+		      struct cor_error *err)
 {
 	Coracle__Agent__V1__ContainerRef question = CORACLE__AGENT__V1__CONTAINER_REF__INIT;
 	struct shim *shim = service;
 
 	question.container_id = shim->id;
-	return ask_guest(shim, call, AGENT("GetStatistics"), &question.base, &coracle__agent__v1__statistics__descriptor,
-			 on_statistics, err);
+	return ask_guest(shim, call, AGENT("GetStatistics"), &question.base,
+			 &coracle__agent__v1__statistics__descriptor, on_statistics, err);
 }
 
 /* ---- the relay ---- */
@@ -366,7 +373,8 @@ int service_relay(void *context, struct rpc_call *call, const char *path, struct
 	if (!str_after(path, "/coracle.agent.v1.Agent/"))
 		return cor_fail(err, COR_UNSUPPORTED, ENOSYS, "there is no method %s here", path);
 	if (!shim->guest)
-		return cor_fail(err, COR_UNAVAILABLE, ENOTCONN, "the guest of container %.12s does not answer %s", shim->id,
+		return cor_fail(err, COR_UNAVAILABLE, ENOTCONN,
+				"the guest of container %.12s does not answer %s", shim->id,
 				shim->stage < READY ? "yet" : "any more");
 	return rpc_relay(call, shim->guest, path, err);
 }

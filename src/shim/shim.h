@@ -76,12 +76,14 @@ struct shim {
 	Coracle__Agent__V1__HelloResponse *hello;
 	unsigned preparing; /* answers outstanding before CreateProcess */
 	uint32_t process_pid;
-	Coracle__Agent__V1__WindowSize window; /* of the terminal, when a client told before the process was made */
+	Coracle__Agent__V1__WindowSize
+		window; /* of the terminal, when a client told before the process was made */
 
 	/* The first process's streams. */
 	struct rpc_call *streams; /* AttachProcess */
 	struct hub *hub;
 	struct container_log log;
+	struct log_client *log_clients; /* of Logs; see logs.c */
 
 	/* The clients. */
 	struct rpc_listener *listener;

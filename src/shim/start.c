@@ -76,8 +76,8 @@ static void create_process(struct shim *shim)
 	request.reaper = shim->record.reaper;
 	if (shim->record.terminal && shim->window.rows)
 		request.window = &shim->window;
-	ask(shim, AGENT("CreateProcess"), &request.base, &coracle__agent__v1__create_process_response__descriptor,
-	    on_process);
+	ask(shim, AGENT("CreateProcess"), &request.base,
+	    &coracle__agent__v1__create_process_response__descriptor, on_process);
 }
 
 /* ---- the container ---- */
@@ -173,7 +173,8 @@ static int read_bundle(struct shim *shim, struct bundle_files *bundle, struct co
 
 static void create_container(struct shim *shim)
 {
-	Coracle__Agent__V1__CreateContainerRequest request = CORACLE__AGENT__V1__CREATE_CONTAINER_REQUEST__INIT;
+	Coracle__Agent__V1__CreateContainerRequest request =
+		CORACLE__AGENT__V1__CREATE_CONTAINER_REQUEST__INIT;
 	Coracle__Agent__V1__Filesystem root = CORACLE__AGENT__V1__FILESYSTEM__INIT;
 	_cleanup_(bundle_files_release) struct bundle_files bundle = {0};
 	struct cor_error err = {0};
@@ -185,13 +186,16 @@ static void create_container(struct shim *shim)
 	root.source = (char[]){"disk:root"};
 	root.type = (char[]){"ext4"};
 	request.container_id = shim->id;
-	request.config_json = (ProtobufCBinaryData){.len = bundle.config_size, .data = (uint8_t *)bundle.config};
-	request.seccomp_bpf = (ProtobufCBinaryData){.len = bundle.seccomp_size, .data = (uint8_t *)bundle.seccomp};
+	request.config_json =
+		(ProtobufCBinaryData){.len = bundle.config_size, .data = (uint8_t *)bundle.config};
+	request.seccomp_bpf =
+		(ProtobufCBinaryData){.len = bundle.seccomp_size, .data = (uint8_t *)bundle.seccomp};
 	request.root = &root;
 	request.files = bundle.files;
 	request.n_files = bundle.count;
 	shim->preparing++;
-	ask(shim, AGENT("CreateContainer"), &request.base, &coracle__agent__v1__empty__descriptor, on_container);
+	ask(shim, AGENT("CreateContainer"), &request.base, &coracle__agent__v1__empty__descriptor,
+	    on_container);
 }
 
 static void add_entropy(struct shim *shim)
@@ -224,8 +228,8 @@ static void on_hello(const ProtobufCMessage *response, const struct cor_error *s
 	if (!went_well(shim, status, "Hello"))
 		return;
 	if (hello->protocol != PROTOCOL) {
-		cor_fail(&err, COR_UNSUPPORTED, EPROTO, "the guest's init speaks protocol %u, not %u", hello->protocol,
-			 PROTOCOL);
+		cor_fail(&err, COR_UNSUPPORTED, EPROTO, "the guest's init speaks protocol %u, not %u",
+			 hello->protocol, PROTOCOL);
 		shim_fail(shim, &err);
 		return;
 	}

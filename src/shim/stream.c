@@ -5,7 +5,8 @@
 
 #include <errno.h>
 
-int stream_parse(const uint8_t *data, size_t size, unsigned *ret_kind, const uint8_t **ret_payload, size_t *ret_size)
+int stream_parse(const uint8_t *data, size_t size, unsigned *ret_kind, const uint8_t **ret_payload,
+		 size_t *ret_size)
 {
 	uint64_t length = 0;
 	size_t at = 1;

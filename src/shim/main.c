@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* coracle-shim: the process beside a virtual machine. Started by libcoracle with one connected client; takes the container's lock, boots the machine, serves
+ * coracle.shim.v1 until the container has ended and everybody was told. With --probe it prints what machines would be made of, and runs none. */
+#include "shim/shim.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "shim/hub.h"
+#include "shim/installation.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define LOG_LIMIT (10u << 20)
+#define LOG_KEEP  3
+#define BACKLOG   64
+
+void shim_time(struct shim *shim, const char *stage)
+{
+	if (shim->timing_count == MAX_TIMINGS)
+		return;
+	shim->timings[shim->timing_count].stage = stage;
+	shim->timings[shim->timing_count++].at_ns = clock_monotonic_ns();
+}
+
+/* ---- the container ---- */
+
+static int open_container(struct shim *shim, struct cor_error *err)
+{
+	int r = container_lock(&shim->roots, shim->id, &shim->lock_fd, err);
+
+	r = r ?: container_record_read(&shim->roots, shim->id, &shim->record, err);
+	if (r < 0)
+		return r;
+	shim->data_dir = container_data_dir(&shim->roots, shim->id);
+	shim->run_dir = container_run_dir(&shim->roots, shim->id);
+	if (shim->data_dir < 0 || shim->run_dir < 0)
+		return cor_fail_errno(err, MIN(shim->data_dir, shim->run_dir), "container %.12s", shim->id);
+	r = container_log_open(&shim->log, shim->data_dir, LOG_LIMIT, LOG_KEEP);
+	if (r < 0)
+		log_warning("the container's log cannot be written: %s", strerror(-r));
+	return 0;
+}
+
+/* From here on a free lock beside this state means that we died. */
+static int record_start(struct shim *shim, struct cor_error *err)
+{
+	struct container_state state = {.status = COR_RUNNING, .started_ns = clock_realtime_ns()};
+
+	return container_state_write(&shim->roots, shim->id, &state, err);
+}
+
+/* ---- the socket ---- */
+
+/* By way of the folder's descriptor: an address has room for 107 bytes only. */
+static int bind_socket(int run_dir, int *ret_fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || (unlinkat(run_dir, "shim.sock", 0) < 0 && errno != ENOENT))
+		return -errno;
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/shim.sock", run_dir);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, BACKLOG) < 0)
+		return -errno;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+static int open_socket(struct shim *shim, struct cor_error *err)
+{
+	int fd = -1, r = bind_socket(shim->run_dir, &fd);
+
+	if (r < 0)
+		return cor_fail_errno(err, r, "shim.sock");
+	return rpc_listener_open(shim->listener, fd, err);
+}
+
+static void on_first_client(uv_poll_t *poll, int status, int events)
+{
+	shim_first_client_gone(poll->data);
+}
+
+static int adopt_client(struct shim *shim, int fd, struct cor_error *err)
+{
+	shim->first_client_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (shim->first_client_fd < 0)
+		return cor_fail_errno(err, errno, "the first client");
+	uv_poll_init(&shim->loop, &shim->first_client, shim->first_client_fd);
+	shim->first_client.data = shim;
+	uv_poll_start(&shim->first_client, UV_DISCONNECT, on_first_client);
+	return rpc_listener_adopt(shim->listener, fd, err);
+}
+
+/* ---- life ---- */
+
+/* The host goes down, or somebody wants us to: the container is stopped as `stop` would. */
+static void on_sigterm(uv_signal_t *handle, int number)
+{
+	struct shim *shim = handle->data;
+
+	shim_stop(shim, shim->record.stop_signal,
+		  shim->record.stop_timeout_s < 0 ? -1 : shim->record.stop_timeout_s * INT64_C(1000));
+}
+
+static void start(struct shim *shim)
+{
+	struct cor_error err = {0};
+	int r = open_container(shim, &err);
+
+	if (r == 0) {
+		boot_machine(shim);
+		/* The guest's kernel boots meanwhile. */
+		r = shim->stage == BOOTING ? record_start(shim, &err) : 0;
+		r = r ?: open_socket(shim, &err);
+	}
+	if (r < 0)
+		shim_fail(shim, &err);
+}
+
+static void close_handle(uv_handle_t *handle, void *unused)
+{
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void release(struct shim *shim)
+{
+	rpc_listener_free(shim->listener);
+	uv_walk(&shim->loop, close_handle, NULL);
+	uv_run(&shim->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&shim->loop);
+	hub_free(shim->hub);
+	if (shim->hello)
+		coracle__agent__v1__hello_response__free_unpacked(shim->hello, NULL);
+	buffer_release(&shim->console_line);
+	container_record_release(&shim->record);
+	roots_release(&shim->roots);
+	int *fds[] = {&shim->kernel_fd, &shim->initramfs_fd, &shim->data_dir, &shim->run_dir,
+		      &shim->first_client_fd};
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close_fd(fds[i]);
+}
+
+static int serve(struct shim *shim, int client, struct cor_error *err)
+{
+	struct rpc_service service = {.name = "coracle.shim.v1.Shim",
+				      .methods = shim_methods,
+				      .method_count = shim_method_count,
+				      .context = shim};
+	struct rpc_server_options options = {
+		.services = &service, .service_count = 1, .unknown = service_relay, .context = shim};
+	int r = uv_loop_init(&shim->loop);
+
+	if (r < 0)
+		return cor_fail_errno(err, r, "event loop");
+	uv_timer_init(&shim->loop, &shim->boot_timer);
+	uv_timer_init(&shim->loop, &shim->end_timer);
+	uv_timer_init(&shim->loop, &shim->stop_timer);
+	uv_signal_init(&shim->loop, &shim->sigterm);
+	shim->boot_timer.data = shim->end_timer.data = shim->stop_timer.data = shim->sigterm.data = shim;
+	uv_signal_start(&shim->sigterm, on_sigterm, SIGTERM);
+	shim->hub = hub_new(shim);
+	r = rpc_listen(&shim->loop, -1, &options, &shim->listener, err);
+	r = r ?: adopt_client(shim, client, err);
+	if (r < 0)
+		return r;
+	start(shim);
+	uv_run(&shim->loop, UV_RUN_DEFAULT);
+	release(shim);
+	return 0;
+}
+
+/* ---- what machines are made of ---- */
+
+static json_t *path_or_problem(int r, const char *path, const struct cor_error *err)
+{
+	return r < 0 ? json_pack("{s:s}", "problem", err->msg) : json_string(path);
+}
+
+static int probe(const struct roots *roots, struct cor_error *err)
+{
+	_free_ char *program = qemu_program(), *kernel = NULL, *initramfs = NULL, *text = NULL;
+	_fd_ int kernel_fd = -1, initramfs_fd = -1;
+	struct accelerator_choice choice;
+	_json_ json_t *facts = json_object();
+	int r = kernel_open(NULL, &kernel_fd, &kernel, err);
+
+	json_object_set_new(facts, "kernel", path_or_problem(r, kernel, err));
+	r = initramfs_open(NULL, &initramfs_fd, &initramfs, err);
+	json_object_set_new(facts, "init", path_or_problem(r, initramfs, err));
+	r = vmm_drivers[0]->probe(err);
+	json_object_set_new(facts, "vmm", path_or_problem(r, program, err));
+	r = accelerator_choose(roots->run_fd, NULL, kernel_fd, program, &choice, err);
+	if (r < 0)
+		return r;
+	json_object_set_new(facts, "accelerator",
+			    json_pack("{s:s, s:s}", "name", vm_accelerator_name(choice.accelerator), "reason",
+				      choice.reason));
+	text = json_dumps(facts, JSON_COMPACT);
+	return puts(text) == EOF || fflush(stdout) == EOF ? cor_fail_errno(err, errno, "standard output") : 0;
+}
+
+/* ---- arguments ---- */
+
+struct arguments {
+	const char *data, *run, *id;
+	int client;
+	bool probe;
+};
+
+static int parse(int argc, char **argv, struct arguments *args)
+{
+	static const struct option options[] = {
+		{"data", required_argument, NULL, 'd'}, {"run", required_argument, NULL, 'r'},
+		{"id", required_argument, NULL, 'i'},   {"client", required_argument, NULL, 'c'},
+		{"probe", no_argument, NULL, 'p'},      {0}};
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (letter) {
+		case 'd':
+			args->data = optarg;
+			break;
+		case 'r':
+			args->run = optarg;
+			break;
+		case 'i':
+			args->id = optarg;
+			break;
+		case 'c':
+			args->client = atoi(optarg);
+			break;
+		case 'p':
+			args->probe = true;
+			break;
+		default:
+			return -EINVAL;
+		}
+	}
+	return args->probe || (args->id && id_valid(args->id) && args->client > STDERR_FILENO) ? 0 : -EINVAL;
+}
+
+int main(int argc, char **argv)
+{
+	struct shim shim = {.lock_fd = -1,
+			    .data_dir = -1,
+			    .run_dir = -1,
+			    .kernel_fd = -1,
+			    .initramfs_fd = -1,
+			    .first_client_fd = -1};
+	struct arguments args = {.client = -1};
+	struct cor_error err = {0};
+	int r;
+
+	if (parse(argc, argv, &args) < 0) {
+		fprintf(stderr, "coracle-shim is started by coracle\n");
+		return 2;
+	}
+	umask(0077);
+	shim_time(&shim, "shim started");
+	r = roots_open(args.data, args.run, &shim.roots, &err);
+	if (r == 0 && args.probe) {
+		r = probe(&shim.roots, &err);
+		roots_release(&shim.roots);
+	} else if (r == 0) {
+		signal(SIGPIPE, SIG_IGN);
+		fcntl(args.client, F_SETFD, FD_CLOEXEC);
+		memcpy(shim.id, args.id, ID_SIZE);
+		prctl(PR_SET_NAME, "coracle-shim");
+		r = serve(&shim, args.client, &err);
+	}
+	if (r < 0)
+		log_error("%s", err.msg);
+	return r < 0 ? 1 : 0;
+}
