@@ -3,6 +3,7 @@
  * not for commands that carry another program's command line: there the first operand ends ours. */
 #include "cli/arguments.h"
 
+#include "cli/nearest.h"
 #include "cli/report.h"
 #include "cli/value.h"
 
@@ -61,6 +62,26 @@ static int add_value(struct argument_value *value, const char *text, struct cor_
 	return 0;
 }
 
+/* name of length bytes is no option. */
+static int unknown_option(const struct arguments *args, const char *name, size_t length,
+			  struct cor_error *err)
+{
+	_text_ char *word = text_format("%.*s", (int)length, name), *question = NULL;
+	struct nearest nearest = {.word = word};
+
+	for (size_t i = 0; i < args->value_count; i++)
+		nearest_offer(&nearest, args->values[i].option->name);
+	question = nearest_question(&nearest, "--");
+	return report_usage(err, "unknown option --%s%s%s '%s --help' lists what there is", word, question,
+			    nearest.best ? "" : ";", args->path);
+}
+
+static int needs_value(const struct option *option, const char *dashes, int length, const char *name,
+		       struct cor_error *err)
+{
+	return report_usage(err, "%s%.*s needs %s behind it", dashes, length, name, option->argument);
+}
+
 /* One "--name" or "--name=value". next is the word behind it, NULL at the end. Returns how many words were used, or -errno. */
 static int take_long(struct arguments *args, const char *word, const char *next, struct cor_error *err)
 {
@@ -74,15 +95,13 @@ static int take_long(struct arguments *args, const char *word, const char *next,
 		return 1;
 	}
 	if (!value)
-		return report_usage(err, "unknown option --%.*s; --help lists those of this command",
-				    (int)length, word);
+		return unknown_option(args, word, length, err);
 	if (equals || !value->option->argument) {
 		r = add_value(value, equals ? equals + 1 : "true", err);
 		return r < 0 ? r : 1;
 	}
 	if (!next)
-		return report_usage(err, "--%s needs %s behind it", value->option->name,
-				    value->option->argument);
+		return needs_value(value->option, "--", (int)length, word, err);
 	r = add_value(value, next, err);
 	return r < 0 ? r : 2;
 }
@@ -99,12 +118,16 @@ static int take_letters(struct arguments *args, const char *letters, const char 
 			return 1;
 		}
 		if (!value)
-			return report_usage(err, "unknown option -%c; --help lists those of this command",
-					    *letters);
+			return report_usage(err, "unknown option -%c; '%s --help' lists what there is",
+					    *letters, args->path);
+		/* "-h" alone asks for help, even where "-h NAME" means something else. */
+		if (*letters == 'h' && value->option->argument && !letters[1] && !next) {
+			args->help = true;
+			return 1;
+		}
 		if (value->option->argument && !letters[1]) {
 			if (!next)
-				return report_usage(err, "-%c needs %s behind it", *letters,
-						    value->option->argument);
+				return needs_value(value->option, "-", 1, letters, err);
 			r = add_value(value, next, err);
 			return r < 0 ? r : 2;
 		}
@@ -124,19 +147,20 @@ static int check_operands(const struct arguments *args, struct cor_error *err)
 	const struct command *command = args->command;
 
 	if (args->operand_count < command->min)
-		return report_usage(err, "'%s' needs %s; --help says more", command->name, command->operands);
+		return report_usage(err, "'%s' needs %s; '%s --help' says more", command->name,
+				    command->operands, args->path);
 	if (args->operand_count > command->max)
-		return report_usage(err, "'%s': '%s' is too much; --help says what it takes", command->name,
-				    args->operands[command->max]);
+		return report_usage(err, "'%s' is too much; '%s --help' says what it takes",
+				    args->operands[command->max], args->path);
 	return 0;
 }
 
-int arguments_parse(struct arguments *args, const struct command *command, char *const *argv,
-		    struct cor_error *err)
+int arguments_parse(struct arguments *args, const char *path, const struct command *command,
+		    char *const *argv, struct cor_error *err)
 {
 	size_t count = 0;
 
-	*args = (struct arguments){.command = command};
+	*args = (struct arguments){.path = path, .command = command};
 	make_values(args);
 	while (argv[count])
 		count++;

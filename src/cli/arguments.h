@@ -14,6 +14,7 @@ struct argument_value {
 };
 
 struct arguments {
+	const char *path; /* how the command is called, "coracle image ls"; borrowed */
 	const struct command *command;
 	struct argument_value *values; /* one for each option of the command */
 	size_t value_count;
@@ -25,8 +26,8 @@ struct arguments {
 
 /* argv: the words behind the command's name, NULL-terminated, which must outlive the arguments. -EINVAL with the reason in err; arguments
  * must be released in any case. */
-int arguments_parse(struct arguments *args, const struct command *command, char *const *argv,
-		    struct cor_error *err);
+int arguments_parse(struct arguments *args, const char *path, const struct command *command,
+		    char *const *argv, struct cor_error *err);
 void arguments_release(struct arguments *args);
 
 bool arguments_given(const struct arguments *args, const char *option);

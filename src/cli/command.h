@@ -45,8 +45,10 @@ struct command {
 	unsigned min, max;    /* how many operands */
 	bool operand_ends; /* options come before the first operand; what follows it belongs to somebody else */
 	bool hidden;
-	const char *summary;                      /* one line, no full stop */
-	const char *text;                         /* paragraphs, parted by an empty line; NULL: none */
+	bool ends_as_process; /* its exit status is a process's, so a failure of ours is 125, 126 or 127 */
+	const char *summary;  /* one line, no full stop */
+	const char *text;     /* paragraphs, parted by an empty line; NULL: none */
+	const char *examples; /* command lines, one a line; NULL: none */
 	const struct option_group *const *groups; /* NULL-terminated; NULL: no options */
 	enum offer offer;                         /* for operands */
 	const struct command *const *commands; /* NULL-terminated; not NULL: this is a family, run is NULL */
@@ -65,6 +67,13 @@ extern const struct shortcut command_shortcuts[]; /* ends with an empty name */
 
 /* A command of a family by name or alias; with command_top also by shortcut. NULL if there is none. */
 const struct command *command_find(const struct command *family, const char *name);
+
+/* The command that words name, NULL-terminated, from the top: {"image", "ls"}, {"images"}. *ret_path is "coracle image ls", the caller's. A word
+ * that fits nowhere is COR_INVALID; words behind a command that is no family do not count. */
+const struct command *command_resolve(char *const *words, char **ret_path, struct cor_error *err);
+
+/* Fails because word is no command of family, which is called path: says so, and which one may have been meant. */
+int command_unknown(const struct command *family, const char *path, const char *word, struct cor_error *err);
 
 /* Calls visit for every command that is not hidden, families first; path is "coracle image ls". */
 void command_walk(void (*visit)(const char *path, const struct command *command, void *data), void *data);

@@ -2,7 +2,10 @@
 /* The list of commands, in the order in which help shows them: by what people do first. */
 #include "cli/command.h"
 
-#include "cli/text.h"
+#include "cli/nearest.h"
+#include "cli/report.h"
+
+#include <stdlib.h>
 
 extern const struct command command_run, command_create, command_start, command_stop, command_kill,
 	command_rm, command_list, command_exec, command_logs, command_inspect, command_attach, command_wait,
@@ -20,6 +23,8 @@ const struct command command_top = {
 	.summary = "containers, each in a virtual machine of its own",
 	.text = "Coracle runs every Linux container in a boat of its own: a virtual machine with its own "
 		"kernel and nothing else aboard.",
+	.examples = "coracle image load -i busybox.tar\n"
+		    "coracle run --rm -it busybox sh",
 	.commands = commands,
 };
 
@@ -42,6 +47,62 @@ const struct command *command_find(const struct command *family, const char *nam
 		if (text_same(s->name, name))
 			return command_find(command_find(family, s->family), s->command);
 	return NULL;
+}
+
+int command_unknown(const struct command *family, const char *path, const char *word, struct cor_error *err)
+{
+	struct nearest nearest = {.word = word};
+	_text_ char *question = NULL;
+
+	for (const struct command *const *c = family->commands; *c; c++)
+		if (!(*c)->hidden)
+			nearest_offer(&nearest, (*c)->name);
+	for (const struct shortcut *s = command_shortcuts; family == &command_top && s->name; s++)
+		nearest_offer(&nearest, s->name);
+	question = nearest_question(&nearest, "");
+	return report_usage(err, "'%s' is no %s%s%s '%s --help' lists them", word,
+			    word[0] == '-' ? "option here" : "command", question, nearest.best ? "" : ";",
+			    path);
+}
+
+/* Adds a word to a path. */
+static void extend(char **path, const char *word)
+{
+	char *longer = text_format("%s %s", *path, word);
+
+	free(*path);
+	*path = longer;
+}
+
+static const struct shortcut *find_shortcut(const char *name)
+{
+	for (const struct shortcut *s = command_shortcuts; s->name; s++)
+		if (text_same(s->name, name))
+			return s;
+	return NULL;
+}
+
+const struct command *command_resolve(char *const *words, char **ret_path, struct cor_error *err)
+{
+	const struct command *command = &command_top;
+	_text_ char *path = text_copy(command->name);
+
+	for (; *words && command->commands; words++) {
+		const struct shortcut *shortcut = command == &command_top ? find_shortcut(*words) : NULL;
+		const struct command *next = command_find(command, *words);
+
+		if (!next) {
+			command_unknown(command, path, *words, err);
+			return NULL;
+		}
+		if (shortcut)
+			extend(&path, shortcut->family);
+		extend(&path, next->name);
+		command = next;
+	}
+	*ret_path = path;
+	path = NULL;
+	return command;
 }
 
 static void walk(const char *path, const struct command *command,

@@ -107,6 +107,14 @@ static void aliases_entry(const char *path, const struct command *command, void 
 	}
 }
 
+/* What stands for something else at the top. The words behind "help" are those of a command. */
+static void print_shortcuts(void)
+{
+	puts("\t['coracle help']='coracle'");
+	for (const struct shortcut *s = command_shortcuts; s->name; s++)
+		printf("\t['coracle %s']='coracle %s %s'\n", s->name, s->family, s->command);
+}
+
 static void print_arrays(const char *declare)
 {
 	static const struct {
@@ -120,9 +128,8 @@ static void print_arrays(const char *declare)
 	for (size_t i = 0; i < COUNT(arrays); i++) {
 		printf("%s _coracle_%s=(\n", declare, arrays[i].name);
 		command_walk(arrays[i].visit, NULL);
-		for (const struct shortcut *s = command_shortcuts;
-		     arrays[i].visit == aliases_entry && s->name; s++)
-			printf("\t['coracle %s']='coracle %s %s'\n", s->name, s->family, s->command);
+		if (arrays[i].visit == aliases_entry)
+			print_shortcuts();
 		puts(")");
 	}
 }
@@ -279,7 +286,8 @@ static const char fish_code[] =
 	"\tend\n"
 	"\ttest \"$argv[1]\" = (string join ' ' -- $path | string collect --allow-empty)\n"
 	"end\n"
-	"complete -c coracle -f\n";
+	"complete -c coracle -f\n"
+	"complete -c coracle -l help -d 'print help'\n";
 
 static void fish_offer(enum offer offer, const char *choices)
 {
@@ -400,5 +408,6 @@ const struct command command_completion = {
 	.summary = "print the completion script for a shell",
 	.text = "Read it from the shell's start file: 'source <(coracle completion bash)', the same with "
 		"zsh, or 'coracle completion fish | source'.",
+	.examples = "source <(coracle completion bash)",
 	.run = completion_run,
 };

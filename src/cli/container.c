@@ -34,7 +34,7 @@ static const struct option container_options[] = {
 const struct option_group container_group = {"Container", container_options};
 
 static const struct option resource_options[] = {
-	{"cpus", 'c', "NUMBER", "virtual CPUs; a fraction is a limit"},
+	{"cpus", 'c', "NUMBER", "virtual CPUs; 0.5 is one that may run half of the time"},
 	{"memory", 'm', "SIZE", "memory of the machine, as 512m or 2g"},
 	{"ulimit", '\0', "TYPE=SOFT[:HARD]", "set a resource limit", .repeats = true},
 	{0},
@@ -46,7 +46,7 @@ static const struct option security_options[] = {
 	{"cap-drop", '\0', "CAPABILITY", "drop a capability, or ALL; what is added wins", .repeats = true},
 	{"privileged", '\0', NULL,
 	 "all capabilities, no masked paths, no seccomp profile; the machine still confines it"},
-	{"security-opt", '\0', "OPTION", "no-new-privileges, seccomp=unconfined, seccomp=FILE",
+	{"security-opt", '\0', "OPTION", "one of no-new-privileges, seccomp=unconfined, seccomp=FILE",
 	 .repeats = true},
 	{"sysctl", '\0', "NAME=VALUE", "set a kernel parameter of the guest", .repeats = true},
 	{0},
@@ -69,7 +69,7 @@ static const struct option machine_options[] = {
 	{"kernel", '\0', "FILE", "another guest kernel, an uncompressed vmlinux", .offer = OFFER_FILES},
 	{"kernel-arg", '\0', "WORD", "add a word to the kernel's command line", .repeats = true},
 	{"init-image", '\0', "FILE", "another initramfs", .offer = OFFER_FILES},
-	{"accel", '\0', "NAME", "auto, kvm or tcg; asked for by name it never falls back",
+	{"accel", '\0', "NAME", "what runs the machine: auto, kvm or tcg; kvm never falls back",
 	 .choices = "auto kvm tcg"},
 	{"virtualization", '\0', NULL, "offer hardware virtualization to the guest"},
 	{0},

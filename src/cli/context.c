@@ -53,7 +53,7 @@ int context_each(struct cor_context *ctx, const struct arguments *args,
 
 		if (act(ctx, refs.items[i], data, &one) < 0) {
 			report_error(&one);
-			*ret_status = cor_status_exit_code(one.status);
+			*ret_status = 1;
 		}
 	}
 	return r;

@@ -49,7 +49,7 @@ static const struct option stop_options[] = {
 	OPTION_ALL("stop every running container"),
 	{0},
 };
-static const struct option_group stop_group = {"Stop", stop_options};
+static const struct option_group stop_group = {"Options", stop_options};
 const struct command command_stop = {
 	.name = "stop",
 	.operands = "CONTAINER...",
@@ -92,12 +92,13 @@ static const struct option kill_options[] = {
 	OPTION_ALL("signal every running container"),
 	{0},
 };
-static const struct option_group kill_group = {"Kill", kill_options};
+static const struct option_group kill_group = {"Options", kill_options};
 const struct command command_kill = {
 	.name = "kill",
 	.operands = "CONTAINER...",
 	.max = COMMAND_ANY,
 	.summary = "send a signal to running containers",
+	.examples = "coracle kill web\ncoracle kill -s HUP web",
 	.groups = (const struct option_group *const[]){&kill_group, NULL},
 	.offer = OFFER_RUNNING,
 	.run = kill_run,
@@ -107,10 +108,16 @@ const struct command command_kill = {
 
 static int rm_one(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err)
 {
-	int r = cor_container_remove(ctx, ref, *(bool *)data, err);
+	bool force = *(bool *)data;
+	int r = cor_container_remove(ctx, ref, force, err);
 
 	if (r == 0)
 		done(ref);
+	/* --force makes sure that it is gone; a word tells of a name that was mistyped. */
+	if (r < 0 && force && err->status == COR_NOT_FOUND) {
+		report_error(err);
+		return 0;
+	}
 	return r;
 }
 
@@ -124,17 +131,19 @@ static int rm_run(const struct arguments *args, int *ret_status, struct cor_erro
 }
 
 static const struct option rm_options[] = {
-	{"force", 'f', NULL, "kill those that run"},
+	{"force", 'f', NULL, "kill those that run; what is not there is no failure"},
 	OPTION_ALL("remove every container"),
 	{0},
 };
-static const struct option_group rm_group = {"Rm", rm_options};
+static const struct option_group rm_group = {"Options", rm_options};
 const struct command command_rm = {
 	.name = "rm",
 	.aliases = "delete remove",
 	.operands = "CONTAINER...",
 	.max = COMMAND_ANY,
 	.summary = "remove containers",
+	.text = "The names of removed containers are free at once. Images stay.",
+	.examples = "coracle rm web\ncoracle rm -f $(coracle ls -aq)",
 	.groups = (const struct option_group *const[]){&rm_group, NULL},
 	.offer = OFFER_CONTAINERS,
 	.run = rm_run,
@@ -153,7 +162,7 @@ static int wait_run(const struct arguments *args, int *ret_status, struct cor_er
 
 		if (cor_container_wait(ctx, args->operands[i], &end, &one) < 0) {
 			report_error(&one);
-			*ret_status = cor_status_exit_code(one.status);
+			*ret_status = 1;
 			continue;
 		}
 		printf("%d\n", end.code);

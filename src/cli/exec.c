@@ -9,7 +9,7 @@ static const struct option exec_options[] = {
 	{"privileged", '\0', NULL, "give the process all capabilities"},
 	{0},
 };
-static const struct option_group exec_group = {"Exec", exec_options};
+static const struct option_group exec_group = {"Options", exec_options};
 
 static int exec_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
@@ -27,7 +27,8 @@ static int exec_run(const struct arguments *args, int *ret_status, struct cor_er
 	process_fill(&process, args, &env, args->operands + 1);
 	process.privileged = arguments_flag(args, "privileged", false);
 	if (!detach)
-		r = foreground_init(&fg, args, process.interactive, process.terminal, err);
+		r = foreground_init(&fg, args, process.interactive, process.terminal, "leave --tty away",
+				    err);
 	if (r == 0)
 		r = cor_open(NULL, &ctx, err);
 	if (r < 0)
@@ -46,12 +47,15 @@ static const struct option_group *const exec_groups[] = {&exec_group, &process_g
 							 NULL};
 const struct command command_exec = {
 	.name = "exec",
+	.ends_as_process = true,
 	.operands = "CONTAINER COMMAND [ARG...]",
 	.min = 2,
 	.max = COMMAND_ANY,
 	.operand_ends = true,
 	.summary = "run a further process in a running container",
 	.text = "The exit status is that of the process, with 125, 126, 127 and 128+N as for 'coracle run'.",
+	.examples = "coracle exec -it web sh\ncoracle exec web cat /etc/os-release\n"
+		    "coracle exec -i db restore <dump",
 	.groups = exec_groups,
 	.offer = OFFER_RUNNING,
 	.run = exec_run,

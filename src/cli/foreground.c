@@ -45,7 +45,7 @@ static void on_window(void)
 {
 	unsigned rows, columns;
 
-	if (now.terminal && now.session && terminal_size(STDOUT_FILENO, &rows, &columns))
+	if (now.terminal && now.session && terminal_size(&rows, &columns))
 		cor_session_resize(now.session, rows, columns);
 }
 
@@ -82,13 +82,12 @@ static sigset_t passed_on_set(void)
 }
 
 int foreground_init(struct foreground *fg, const struct arguments *args, bool interactive, bool terminal,
-		    struct cor_error *err)
+		    const char *remedy, struct cor_error *err)
 {
 	const char *keys = arguments_text(args, "detach-keys");
 
 	if (terminal && interactive && !isatty(STDIN_FILENO))
-		return report_usage(
-			err, "--tty with --interactive: standard input is not a terminal; leave --tty away");
+		return report_usage(err, "standard input is not a terminal, the process's is; %s", remedy);
 	*fg = (struct foreground){
 		/* A terminal has one stream for both. */
 		.streams = {.in = interactive ? STDIN_FILENO : -1,
@@ -101,7 +100,7 @@ int foreground_init(struct foreground *fg, const struct arguments *args, bool in
 	if (fg->raw)
 		fg->streams.detach_keys = keys ? keys : "ctrl-p,ctrl-q";
 	if (terminal)
-		terminal_size(STDOUT_FILENO, &fg->rows, &fg->columns);
+		terminal_size(&fg->rows, &fg->columns);
 	return 0;
 }
 

@@ -22,9 +22,10 @@ struct foreground {
 	sigset_t mask; /* of signals before foreground_prepare */
 };
 
-/* Fills in streams, size and choices. -EINVAL when a terminal is asked for that is not there. */
+/* Fills in streams, size and choices. A process with a terminal that we would type into needs one here too: -EINVAL otherwise, which tells of the
+ * remedy, "leave --tty away". */
 int foreground_init(struct foreground *fg, const struct arguments *args, bool interactive, bool terminal,
-		    struct cor_error *err);
+		    const char *remedy, struct cor_error *err);
 
 /* From here on signals are kept for the process, so that none is lost or kills us between its start and foreground_run. The third one that asks
  * us to end ends us. */

@@ -63,12 +63,15 @@ static const struct option load_options[] = {
 	{"quiet", 'q', NULL, "print nothing but the names"},
 	{0},
 };
-static const struct option_group load_group = {"Load", load_options};
+static const struct option_group load_group = {"Options", load_options};
 static const struct command image_load = {
 	.name = "load",
 	.summary = "load an image from an OCI layout or docker archive",
 	.text = "Reads a tar archive, plain or compressed with gzip or zstd, as 'docker save', 'podman save' "
-		"or 'skopeo copy' write it.",
+		"or 'skopeo copy' write it. Prints the names of what it loaded.",
+	.examples = "coracle image load -i image.tar\n"
+		    "docker save alpine | coracle image load\n"
+		    "skopeo copy docker://alpine oci-archive:a.tar && coracle load -i a.tar -t alpine",
 	.groups = (const struct option_group *const[]){&load_group, NULL},
 	.run = load_run,
 };
@@ -184,7 +187,7 @@ static const struct option images_options[] = {
 	{"no-trunc", '\0', NULL, "whole ids"},
 	{0},
 };
-static const struct option_group images_group = {"List", images_options};
+static const struct option_group images_group = {"Options", images_options};
 static const struct command image_list = {
 	.name = "ls",
 	.aliases = "list",
@@ -209,6 +212,7 @@ static const struct command image_tag = {
 	.min = 2,
 	.max = 2,
 	.summary = "give an image a further name",
+	.examples = "coracle image tag busybox my/tools:1",
 	.offer = OFFER_IMAGES,
 	.run = tag_run,
 };
@@ -225,7 +229,7 @@ static int remove_run(const struct arguments *args, int *ret_status, struct cor_
 
 		if (cor_image_remove(ctx, args->operands[i], force, &removed, &one) < 0) {
 			report_error(&one);
-			*ret_status = cor_status_exit_code(one.status);
+			*ret_status = 1;
 			continue;
 		}
 		for (size_t j = 0; j < removed.count; j++)
@@ -239,7 +243,7 @@ static const struct option remove_options[] = {
 	{"force", 'f', NULL, "also names of an image that a container uses"},
 	{0},
 };
-static const struct option_group remove_group = {"Rm", remove_options};
+static const struct option_group remove_group = {"Options", remove_options};
 static const struct command image_remove = {
 	.name = "rm",
 	.aliases = "delete remove",

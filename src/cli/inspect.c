@@ -38,7 +38,7 @@ static int inspect_all(const struct arguments *args, inspect_fn *inspect, int *r
 			json_array_append_new(array, object);
 		} else {
 			report_error(&one);
-			*ret_status = cor_status_exit_code(one.status);
+			*ret_status = 1;
 		}
 	}
 	if (r == 0)
@@ -57,16 +57,18 @@ static int inspect_run(const struct arguments *args, int *ret_status, struct cor
 }
 
 static const struct option inspect_options[] = {
-	{"type", '\0', "TYPE", "container or image, where a name is both", .choices = "container image"},
+	{"type", '\0', "TYPE", "what is meant where a name is both: container or image",
+	 .choices = "container image"},
 	{0},
 };
-static const struct option_group inspect_group = {"Inspect", inspect_options};
+static const struct option_group inspect_group = {"Options", inspect_options};
 const struct command command_inspect = {
 	.name = "inspect",
 	.operands = "NAME...",
 	.min = 1,
 	.max = COMMAND_ANY,
 	.summary = "print all about containers or images, as a JSON array",
+	.examples = "coracle inspect web | jq '.[0].State'\ncoracle inspect --format yaml web",
 	.groups = (const struct option_group *const[]){&inspect_group, &output_inspect_group, NULL},
 	.offer = OFFER_CONTAINERS,
 	.run = inspect_run,

@@ -131,11 +131,13 @@ static const struct option list_options[] = {
 	{"no-trunc", '\0', NULL, "whole ids and commands"},
 	{0},
 };
-static const struct option_group list_group = {"List", list_options};
+static const struct option_group list_group = {"Options", list_options};
 const struct command command_list = {
 	.name = "ls",
 	.aliases = "list ps",
 	.summary = "list containers, newest first",
+	.examples =
+		"coracle ls -a\ncoracle rm $(coracle ls -aq)\ncoracle ls --format json | jq -r '.[].Name'",
 	.groups = (const struct option_group *const[]){&list_group, &output_list_group, NULL},
 	.run = list_run,
 };

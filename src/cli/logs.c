@@ -67,13 +67,15 @@ static const struct option logs_options[] = {
 	{"until", '\0', "TIME", "only what came before: a time, or a duration such as 10m"},
 	{0},
 };
-static const struct option_group logs_group = {"Logs", logs_options};
+static const struct option_group logs_group = {"Options", logs_options};
 const struct command command_logs = {
 	.name = "logs",
 	.operands = "CONTAINER",
 	.min = 1,
 	.max = 1,
 	.summary = "print what a container wrote",
+	.text = "What it wrote to its standard error comes out at standard error.",
+	.examples = "coracle logs -f --tail 20 web\ncoracle logs --since 10m -t web\ncoracle logs --boot web",
 	.groups = (const struct option_group *const[]){&logs_group, NULL},
 	.offer = OFFER_CONTAINERS,
 	.run = logs_run,

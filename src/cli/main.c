@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* coracle: finds the command that is meant, takes its arguments apart, runs it, and turns how it ended into an exit status. Exit statuses are those of
- * docker: a process's own, or 125 for our failure. */
+/* coracle: finds the command that is meant, takes its arguments apart, runs it, and turns how it ended into an exit status. Exit statuses are
+ * docker's. */
 #include "cli/arguments.h"
 #include "cli/help.h"
 #include "cli/report.h"
@@ -32,13 +32,17 @@ static int finish(int status)
 		return status;
 	if (errno != EPIPE)
 		report_note("standard output: %s", strerror(errno));
-	return status ? status : 125;
+	return status ? status : 1;
 }
 
-static int fail(const struct cor_error *err)
+/* 125 and its neighbours tell our failure from a process's own status, where there is one; other commands have 1 for that, and 125 for a
+ * command line that makes no sense. */
+static int fail(const struct command *command, const struct cor_error *err)
 {
 	report_error(err);
-	return finish(cor_status_exit_code(err->status));
+	if (command->ends_as_process || err->status == COR_INVALID)
+		return finish(cor_status_exit_code(err->status));
+	return finish(1);
 }
 
 static int run(const char *path, const struct command *command, char *const *argv)
@@ -46,35 +50,25 @@ static int run(const char *path, const struct command *command, char *const *arg
 	struct arguments args;
 	struct cor_error err = {0};
 	int status = 0;
-	int r = arguments_parse(&args, command, argv, &err);
+	int r = arguments_parse(&args, path, command, argv, &err);
 
 	if (r == 0 && args.help)
 		help_print(path, command, stdout);
 	else if (r == 0)
 		r = command->run(&args, &status, &err);
 	arguments_release(&args);
-	return r < 0 ? fail(&err) : finish(status);
+	return r < 0 ? fail(command, &err) : finish(status);
 }
 
 /* "coracle help image ls" is "coracle image ls --help". */
 static int help(char *const *words)
 {
-	_text_ char *path = text_copy(command_top.name);
-	const struct command *command = &command_top;
+	struct cor_error err = {0};
+	_text_ char *path = NULL;
+	const struct command *command = command_resolve(words, &path, &err);
 
-	for (; *words && command->commands; words++) {
-		const struct command *next = command_find(command, *words);
-		char *longer;
-
-		if (!next) {
-			report_note("'%s' is no command; '%s --help' lists them", *words, path);
-			return 125;
-		}
-		longer = text_format("%s %s", path, next->name);
-		free(path);
-		path = longer;
-		command = next;
-	}
+	if (!command)
+		return fail(&command_top, &err);
 	help_print(path, command, stdout);
 	return finish(0);
 }
@@ -84,6 +78,7 @@ static int dispatch(const char *path, const struct command *family, char *const 
 	const char *word = argv[0];
 	_text_ char *below = NULL;
 	const struct command *command;
+	struct cor_error err = {0};
 
 	if (!word || text_among("--help -h", word)) {
 		help_print(path, family, word ? stdout : stderr);
@@ -97,9 +92,8 @@ static int dispatch(const char *path, const struct command *family, char *const 
 	}
 	command = command_find(family, word);
 	if (!command) {
-		report_note("'%s' is no %s; '%s --help' lists them", word,
-			    word[0] == '-' ? "option here" : "command", path);
-		return 125;
+		command_unknown(family, path, word, &err);
+		return fail(family, &err);
 	}
 	below = text_format("%s %s", path, word);
 	return command->commands ? dispatch(below, command, argv + 1) : run(below, command, argv + 1);

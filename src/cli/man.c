@@ -68,9 +68,7 @@ static void print_options(const struct command *command, FILE *out)
 			print_text(left + strspn(left, " "), out);
 			putc('\n', out);
 			/* A sentence of a page begins with a capital and ends with a full stop. */
-			putc(islower((unsigned char)o->name[0]) ? toupper((unsigned char)o->help[0])
-								: o->help[0],
-			     out);
+			putc(toupper((unsigned char)o->help[0]), out);
 			print_text(o->help + 1, out);
 			fprintf(out, ".%s\n", o->repeats ? " May be given more than once." : "");
 		}
@@ -94,6 +92,14 @@ static void print_commands(const char *path, const struct command *family, FILE 
 	}
 }
 
+/* Lines as they are; roff would fill them into paragraphs. */
+static void print_examples(const char *lines, FILE *out)
+{
+	fputs(".SH EXAMPLES\n.nf\n", out);
+	print_text(lines, out);
+	fputs("\n.fi\n", out);
+}
+
 static void print_environment(FILE *out)
 {
 	fputs(".SH ENVIRONMENT\n"
@@ -101,9 +107,10 @@ static void print_environment(FILE *out)
 	      ".TP\n.B CORACLE_RUNTIME_DIR\nThe run root, instead of /run/coracle or "
 	      "$XDG_RUNTIME_DIR/coracle.\n"
 	      ".SH EXIT STATUS\n"
-	      "0 for success. 125 when coracle itself failed, 126 when a container's program cannot be "
-	      "executed, 127 when it is not there; "
-	      "otherwise that of the container's process, 128+N when signal N ended it.\n",
+	      "0 for success, 1 for a failure, 125 for a command line that makes no sense.\n.PP\n"
+	      "Commands that stay with a process (run, exec, start \\-\\-attach, attach) end as it did: with "
+	      "its own status, or 128+N when signal N ended it. There 125 is any failure of coracle, 126 a "
+	      "program that cannot be executed and 127 one that is not there.\n",
 	      out);
 }
 
@@ -129,6 +136,8 @@ static void print_page(const char *path, const struct command *command, FILE *ou
 	print_options(command, out);
 	if (command->commands)
 		print_commands(path, command, out);
+	if (command->examples)
+		print_examples(command->examples, out);
 	if (command == &command_top)
 		print_environment(out);
 	else
@@ -167,29 +176,23 @@ static int write_all(const char *folder, struct cor_error *err)
 	if (mkdir(folder, 0755) < 0 && errno != EEXIST)
 		return report_fail(err, COR_PERMISSION, errno, "'%s': %s", folder, strerror(errno));
 	command_walk(write_page, &writing);
+	/* The folder's own time tells a build when its pages were written, also where none of them is new. */
+	if (writing.result == 0 && utimensat(AT_FDCWD, folder, NULL, 0) < 0)
+		return report_fail(err, COR_PERMISSION, errno, "'%s': %s", folder, strerror(errno));
 	return writing.result;
 }
 
 static int man_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
-	_text_ char *path = text_copy(command_top.name);
-	const struct command *command = &command_top;
 	const char *folder = arguments_text(args, "all");
+	const struct command *command;
+	_text_ char *path = NULL;
 
 	if (folder)
 		return write_all(folder, err);
-	for (size_t i = 0; i < args->operand_count; i++) {
-		const struct command *next =
-			command->commands ? command_find(command, args->operands[i]) : NULL;
-		char *longer;
-
-		if (!next)
-			return report_usage(err, "'%s' is no command of '%s'", args->operands[i], path);
-		longer = text_format("%s %s", path, next->name);
-		free(path);
-		path = longer;
-		command = next;
-	}
+	command = command_resolve(args->operands, &path, err);
+	if (!command)
+		return -EINVAL;
 	print_page(path, command, stdout);
 	return 0;
 }
@@ -198,7 +201,7 @@ static const struct option man_options[] = {
 	{"all", '\0', "FOLDER", "write the pages of all commands into a folder", .offer = OFFER_FOLDERS},
 	{0},
 };
-static const struct option_group man_group = {"Man", man_options};
+static const struct option_group man_group = {"Options", man_options};
 const struct command command_man = {
 	.name = "man",
 	.operands = "[COMMAND...]",

@@ -12,14 +12,14 @@
 #include <time.h>
 
 static const struct option list_options[] = {
-	{"format", '\0', "FORMAT", "table, json or yaml", .choices = "table json yaml"},
+	{"format", '\0', "FORMAT", "print as table, json or yaml", .choices = "table json yaml"},
 	{"quiet", 'q', NULL, "print nothing but ids"},
 	{0},
 };
 const struct option_group output_list_group = {"Output", list_options};
 
 static const struct option inspect_options[] = {
-	{"format", '\0', "FORMAT", "json or yaml", .choices = "json yaml"},
+	{"format", '\0', "FORMAT", "print as json or yaml", .choices = "json yaml"},
 	{0},
 };
 const struct option_group output_inspect_group = {"Output", inspect_options};
@@ -33,14 +33,30 @@ enum output_format output_format(const struct arguments *args, enum output_forma
 	return text_same(text, "json") ? OUTPUT_JSON : text_same(text, "yaml") ? OUTPUT_YAML : OUTPUT_TABLE;
 }
 
+/* Control characters beyond ASCII, which JSON allows as they are, could steer a terminal. They occur in strings alone, where an escape means
+ * the same. */
+static void print_json(const json_t *document)
+{
+	_text_ char *text = json_dumps(document, JSON_INDENT(4));
+
+	for (const unsigned char *p = (const unsigned char *)text; p && *p; p++) {
+		if (*p == 0x7f)
+			fputs("\\u007f", stdout);
+		else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			printf("\\u%04x", *++p);
+		else
+			putchar(*p);
+	}
+	putchar('\n');
+}
+
 void output_document(enum output_format format, const json_t *document)
 {
 	if (format == OUTPUT_YAML) {
 		yaml_print(document, stdout);
 		return;
 	}
-	json_dumpf(document, stdout, JSON_INDENT(4));
-	putchar('\n');
+	print_json(document);
 }
 
 int output_parse(char *text, json_t **ret, struct cor_error *err)

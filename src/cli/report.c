@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-static void fill(struct cor_error *err, enum cor_status status, int errnum, const char *fmt, va_list ap)
+static void PRINTF_LIKE(4, 0)
+	fill(struct cor_error *err, enum cor_status status, int errnum, const char *fmt, va_list ap)
 {
 	err->status = status;
 	err->err = errnum;

@@ -14,7 +14,7 @@ static const struct option run_options[] = {
 	{"timings", '\0', NULL, "print the stages of the start, on standard error, at the end"},
 	{0},
 };
-static const struct option_group run_group = {"Run", run_options};
+static const struct option_group run_group = {"Options", run_options};
 
 static int create(struct cor_context *ctx, const struct container_request *request,
 		  const struct arguments *args, char **ret_id, struct cor_error *err)
@@ -42,10 +42,16 @@ static int create_run(const struct arguments *args, int *ret_status, struct cor_
 static int start(struct cor_context *ctx, const char *id, struct container_request *request,
 		 const struct cor_streams *streams, struct cor_session **session, struct cor_error *err)
 {
+	const char *const *words = request->options.process.args;
 	int r = cor_container_start(ctx, id, streams, session, err);
+	struct cor_error why = *err;
 
 	if (r < 0 && request->options.auto_remove)
 		cor_container_remove(ctx, id, true, NULL);
+	/* What everybody types once: "run IMAGE -it sh". */
+	if (r < 0 && why.status == COR_NO_EXECUTABLE && words && words[0][0] == '-')
+		report_fail(err, why.status, why.err, "%s; options of coracle stand before the image",
+			    why.msg);
 	return r;
 }
 
@@ -70,7 +76,7 @@ static int run_foreground(struct cor_context *ctx, struct container_request *req
 	struct cor_session *session = NULL;
 	_returned_ char *id = NULL;
 	_text_ char *short_id = NULL;
-	int r = foreground_init(&fg, args, process->interactive, process->terminal, err);
+	int r = foreground_init(&fg, args, process->interactive, process->terminal, "leave --tty away", err);
 
 	if (r < 0)
 		return r;
@@ -112,6 +118,7 @@ static const struct option_group *const run_groups[] = {
 };
 const struct command command_run = {
 	.name = "run",
+	.ends_as_process = true,
 	.operands = "IMAGE [COMMAND [ARG...]]",
 	.min = 1,
 	.max = COMMAND_ANY,
@@ -121,7 +128,12 @@ const struct command command_run = {
 		"image says, in it. In the "
 		"foreground the exit status is that of the process: 125 when coracle itself failed, 126 when "
 		"the program cannot be "
-		"executed, 127 when it is not there, 128+N when signal N ended it.",
+		"executed, 127 when it is not there, 128+N when signal N ended it.\n\n"
+		"Options stand before IMAGE; what follows it belongs to the command.",
+	.examples = "coracle run --rm busybox echo hello\n"
+		    "coracle run --rm -it debian:12 bash\n"
+		    "coracle run -d --name web --memory 1g --cpus 2 web-server\n"
+		    "echo data | coracle run --rm -i busybox wc -c",
 	.groups = run_groups,
 	.offer = OFFER_IMAGES,
 	.run = run_run,
@@ -139,6 +151,8 @@ const struct command command_create = {
 	.operand_ends = true,
 	.summary = "make a container without starting it",
 	.text = "Prints its id. 'coracle start' runs it.",
+	.examples =
+		"coracle create --name job busybox sh -c 'sleep 5; echo done'\ncoracle start --attach job",
 	.groups = create_groups,
 	.offer = OFFER_IMAGES,
 	.run = create_run,

@@ -12,7 +12,7 @@ static const struct option start_options[] = {
 	{"timings", '\0', NULL, "print the stages of the start at the end, with --attach"},
 	{0},
 };
-static const struct option_group start_group = {"Start", start_options};
+static const struct option_group start_group = {"Options", start_options};
 
 static int start_attached(struct cor_context *ctx, const struct arguments *args, int *ret_status,
 			  struct cor_error *err)
@@ -24,7 +24,7 @@ static int start_attached(struct cor_context *ctx, const struct arguments *args,
 
 	if (r == 0)
 		r = foreground_init(&fg, args, open && arguments_flag(args, "interactive", false), terminal,
-				    err);
+				    "leave --interactive away", err);
 	if (r < 0)
 		return r;
 	fg.name = args->operands[0];
@@ -50,9 +50,10 @@ static int start_run(const struct arguments *args, int *ret_status, struct cor_e
 
 		if (cor_container_start(ctx, args->operands[i], NULL, NULL, &one) < 0) {
 			report_error(&one);
-			*ret_status = cor_status_exit_code(one.status);
+			*ret_status = 1;
 		} else {
 			puts(args->operands[i]);
+			fflush(stdout);
 		}
 	}
 	return 0;
@@ -61,10 +62,13 @@ static int start_run(const struct arguments *args, int *ret_status, struct cor_e
 static const struct option_group *const start_groups[] = {&start_group, &foreground_group, NULL};
 const struct command command_start = {
 	.name = "start",
+	.ends_as_process = true,
 	.operands = "CONTAINER...",
 	.min = 1,
 	.max = COMMAND_ANY,
 	.summary = "start containers that were made or have ended",
+	.text = "With --attach one container, whose exit status is the command's.",
+	.examples = "coracle start web db\ncoracle start -ai shell",
 	.groups = start_groups,
 	.offer = OFFER_CONTAINERS,
 	.run = start_run,
@@ -74,7 +78,7 @@ static const struct option attach_options[] = {
 	{"no-stdin", '\0', NULL, "do not pass on standard input"},
 	{0},
 };
-static const struct option_group attach_group = {"Attach", attach_options};
+static const struct option_group attach_group = {"Options", attach_options};
 
 static int attach_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
@@ -88,7 +92,7 @@ static int attach_run(const struct arguments *args, int *ret_status, struct cor_
 		r = context_streams(ctx, args->operands[0], &terminal, &open, err);
 	if (r == 0)
 		r = foreground_init(&fg, args, open && !arguments_flag(args, "no-stdin", false), terminal,
-				    err);
+				    "--no-stdin takes its output alone", err);
 	if (r < 0)
 		return r;
 	fg.name = args->operands[0];
@@ -100,6 +104,7 @@ static int attach_run(const struct arguments *args, int *ret_status, struct cor_
 static const struct option_group *const attach_groups[] = {&attach_group, &foreground_group, NULL};
 const struct command command_attach = {
 	.name = "attach",
+	.ends_as_process = true,
 	.operands = "CONTAINER",
 	.min = 1,
 	.max = 1,

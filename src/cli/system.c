@@ -9,7 +9,7 @@
 #include <sys/utsname.h>
 
 static const struct option format_options[] = {
-	{"format", '\0', "FORMAT", "table, json or yaml", .choices = "table json yaml"},
+	{"format", '\0', "FORMAT", "print as table, json or yaml", .choices = "table json yaml"},
 	{0},
 };
 static const struct option_group format_group = {"Output", format_options};

@@ -22,8 +22,7 @@ static size_t width(const char *s)
 
 void table_print(const struct table *table, FILE *out)
 {
-	size_t *widths = memory_new(table->columns, sizeof(*widths));
-	_text_ void *owned = widths;
+	_text_ size_t *widths = memory_new(table->columns, sizeof(*widths));
 
 	for (size_t i = 0; i < table->cells.count; i++) {
 		size_t *w = &widths[i % table->columns], n = width(table->cells.items[i]);

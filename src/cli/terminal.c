@@ -74,13 +74,18 @@ int terminal_raw(int fd, struct cor_error *err)
 	return 0;
 }
 
-bool terminal_size(int fd, unsigned *ret_rows, unsigned *ret_columns)
+bool terminal_size(unsigned *ret_rows, unsigned *ret_columns)
 {
+	/* Standard output first: it is what the size matters to. */
+	static const int streams[] = {STDOUT_FILENO, STDIN_FILENO, STDERR_FILENO};
 	struct winsize size;
 
-	if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0)
-		return false;
-	*ret_rows = size.ws_row;
-	*ret_columns = size.ws_col;
-	return true;
+	for (size_t i = 0; i < COUNT(streams); i++) {
+		if (ioctl(streams[i], TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0)
+			continue;
+		*ret_rows = size.ws_row;
+		*ret_columns = size.ws_col;
+		return true;
+	}
+	return false;
 }

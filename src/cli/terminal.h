@@ -10,5 +10,5 @@ struct cor_error;
 int terminal_raw(int fd, struct cor_error *err);
 void terminal_restore(void); /* may be called from a signal handler, and when nothing is raw */
 
-/* The size of the terminal behind fd; false and untouched if it has none. May be called from a signal handler. */
-bool terminal_size(int fd, unsigned *ret_rows, unsigned *ret_columns);
+/* The size of the terminal behind one of the standard streams; false and untouched if none has one. May be called from a signal handler. */
+bool terminal_size(unsigned *ret_rows, unsigned *ret_columns);

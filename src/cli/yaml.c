@@ -59,7 +59,7 @@ static void print_string(const char *s, size_t size, FILE *out)
 
 static void print_scalar(const json_t *value, FILE *out)
 {
-	char number[64];
+	char number[64], *exponent;
 
 	switch (json_typeof(value)) {
 	case JSON_STRING:
@@ -69,9 +69,11 @@ static void print_scalar(const json_t *value, FILE *out)
 		fprintf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		break;
 	case JSON_REAL:
-		/* A point is always there: else it would come back as an integer. */
+		/* Without a point a reader takes 1 for an integer, and one of YAML 1.1 takes 1e+20 for a string. */
 		snprintf(number, sizeof(number), "%.17g", json_real_value(value));
-		fprintf(out, "%s%s", number, strpbrk(number, ".e") ? "" : ".0");
+		exponent = number + strcspn(number, "e");
+		fprintf(out, "%.*s%s%s", (int)(exponent - number), number, strchr(number, '.') ? "" : ".0",
+			exponent);
 		break;
 	case JSON_ARRAY:
 		fputs("[]", out);

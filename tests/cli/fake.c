@@ -26,7 +26,8 @@ struct cor_session {
 /* What the last create was told to run; start looks it up as a real library would in its bundle. */
 static char last_script[256];
 
-static int fail(struct cor_error *err, enum cor_status status, int errnum, const char *fmt, ...)
+static int __attribute__((format(printf, 4, 5)))
+fail(struct cor_error *err, enum cor_status status, int errnum, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -40,7 +41,7 @@ static int fail(struct cor_error *err, enum cor_status status, int errnum, const
 	return -errnum;
 }
 
-static void call(const char *fmt, ...)
+static void __attribute__((format(printf, 1, 2))) call(const char *fmt, ...)
 {
 	va_list ap;
 
