@@ -128,6 +128,7 @@ static void fill_record(const struct cor_container_options *options, const struc
 	record->terminal = options->process.terminal;
 	record->interactive = options->process.interactive;
 	record->reaper = options->init;
+	record->read_only = options->read_only;
 	strv_add_all(&record->args, &spec->args);
 	strv_add_all(&record->labels, &spec->labels);
 	record->created_ns = clock_realtime_ns();

@@ -31,6 +31,7 @@ struct container_record {
 	int stop_signal;
 	int stop_timeout_s; /* -1: for ever */
 	bool auto_remove, terminal, interactive, reaper;
+	bool read_only;     /* the root's disk has no overlay: the machine cannot write to it */
 	struct strv args;   /* of the first process, for `ls` */
 	struct strv labels; /* KEY=VALUE */
 	int64_t created_ns;

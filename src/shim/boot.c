@@ -200,8 +200,9 @@ static int open_disk(struct shim *shim, struct vm_disk *disk, struct cor_error *
 {
 	struct stat st;
 
-	disk->overlay_fd = openat(shim->data_dir, "root.qcow2", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (disk->overlay_fd < 0)
+	if (!shim->record.read_only)
+		disk->overlay_fd = openat(shim->data_dir, "root.qcow2", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (!shim->record.read_only && disk->overlay_fd < 0)
 		return cor_fail_errno(err, errno, "the container's disk");
 	disk->base_fd = open(shim->record.rootfs, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (disk->base_fd < 0)
