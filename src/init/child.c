@@ -53,10 +53,10 @@ static void report(const struct cor_error *err, int terminal)
 
 /* ---- letting go of init ---- */
 
+/* Handlers went with the clone; what is ignored stays so, and would over execve. */
 static void reset_signals(void)
 {
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);
 }
 
 /* Moves what is kept to 0 to 4, by way of higher numbers so that none overwrites another, and closes the rest. */
@@ -213,7 +213,8 @@ static int check_executable(const char *path)
 static int fail_execute(struct cor_error *err, int r, const char *name)
 {
 	if (r == -ENOENT)
-		return cor_fail(err, COR_NO_EXECUTABLE, ENOENT, "the container has no executable '%.256s'", name);
+		return cor_fail(err, COR_NO_EXECUTABLE, ENOENT, "the container has no executable '%.256s'",
+				name);
 	return cor_fail(err, COR_CANNOT_EXECUTE, r, "cannot execute '%.256s': %s", name, strerror(-r));
 }
 

@@ -24,10 +24,10 @@ struct child {
 	const char *root;                  /* a mount point: of the container's first process */
 	const struct sock_filter *filter;  /* NULL: none */
 	size_t filter_count;
-	int cgroup;    /* directory */
-	int join;      /* pidfd of the process whose name spaces it enters; -1: it is the first and makes them */
-	int stdio[3];  /* -1 each with a terminal */
-	bool reaper;   /* stays as a small init above the executable */
+	int cgroup; /* directory */
+	int join;   /* pidfd of the process whose name spaces it enters; -1: it is the first and makes them */
+	int stdio[3]; /* -1 each with a terminal */
+	bool reaper;  /* stays as a small init above the executable */
 	uint16_t rows, columns;
 };
 

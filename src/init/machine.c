@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "init/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,13 +21,6 @@
 #include <time.h>
 
 #define PROTOCOL 1
-
-static void reply_empty(struct rpc_call *call)
-{
-	Coracle__Agent__V1__Empty empty = CORACLE__AGENT__V1__EMPTY__INIT;
-
-	rpc_call_reply(call, &empty.base);
-}
 
 int machine_hello(void *service, struct rpc_call *call, const ProtobufCMessage *message,
 		  struct cor_error *err)
@@ -63,7 +57,7 @@ int machine_set_time(void *service, struct rpc_call *call, const ProtobufCMessag
 		return cor_fail(err, COR_INVALID, EINVAL, "a time before 1970");
 	if (clock_settime(CLOCK_REALTIME, &now) < 0)
 		return cor_fail_errno(err, errno, "set the clock");
-	reply_empty(call);
+	guest_reply_empty(call);
 	return 0;
 }
 
@@ -84,33 +78,93 @@ int machine_add_entropy(void *service, struct rpc_call *call, const ProtobufCMes
 	fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
 	if (fd < 0 || ioctl(fd, RNDADDENTROPY, pool) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
 		return cor_fail_errno(err, errno, "add entropy");
-	reply_empty(call);
+	guest_reply_empty(call);
 	return 0;
 }
 
 int machine_sync(void *service, struct rpc_call *call, const ProtobufCMessage *message, struct cor_error *err)
 {
 	sync();
-	reply_empty(call);
+	guest_reply_empty(call);
 	return 0;
 }
 
-static void on_answered(struct rpc_call *call, const struct cor_error *status, void *user)
-{
-	struct machine *machine = user;
+/* ---- the way down ---- */
 
-	/* Whether the host heard the answer or has gone: the machine ends. */
-	machine->stopping = true;
-	uv_stop(machine->loop);
+/* A Shutdown call, from its SIGTERM to its answer. */
+struct machine_shutdown {
+	struct guest *guest;
+	struct rpc_call *call;
+	uv_timer_t timer;
+	bool answered;
+};
+
+/* Whether the host heard the answer or has gone: the machine ends. */
+static void on_shutdown_end(struct rpc_call *call, const struct cor_error *status, void *user)
+{
+	struct machine_shutdown *shutdown = user;
+
+	shutdown->guest->stopping = true;
+	uv_stop(shutdown->guest->loop);
+}
+
+static void answer_shutdown(struct machine_shutdown *shutdown)
+{
+	if (shutdown->answered)
+		return;
+	shutdown->answered = true;
+	guest_reply_empty(shutdown->call);
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+	answer_shutdown(timer->data);
+}
+
+/* Gives every live process a signal, if one is given; false when there is none. */
+static bool each_live_process(struct guest *guest, int number)
+{
+	bool any = false;
+
+	for (struct container *container = guest->containers; container; container = container->next)
+		for (struct process *process = container->processes; process; process = process->next)
+			if (process_alive(process)) {
+				any = true;
+				if (number)
+					(void)process_signal(process, number, NULL);
+			}
+	return any;
+}
+
+void machine_children_ended(struct guest *guest)
+{
+	if (guest->shutdown && !each_live_process(guest, 0))
+		answer_shutdown(guest->shutdown);
 }
 
 int machine_shutdown(void *service, struct rpc_call *call, const ProtobufCMessage *message,
 		     struct cor_error *err)
 {
-	static const struct rpc_call_events events = {.on_end = on_answered};
+	static const struct rpc_call_events events = {.on_end = on_shutdown_end};
+	const Coracle__Agent__V1__ShutdownRequest *request = (const void *)message;
+	struct guest *guest = service;
+	struct machine_shutdown *shutdown;
 
-	rpc_call_listen(call, &events, service);
-	reply_empty(call);
+	if (guest->shutdown)
+		return cor_fail(err, COR_BUSY, EALREADY, "the machine is going down already");
+	shutdown = xcalloc(1, sizeof(*shutdown));
+	shutdown->guest = guest;
+	shutdown->call = call;
+	guest->shutdown = shutdown;
+	rpc_call_listen(call, &events, shutdown);
+	if (!request->grace_ms || !each_live_process(guest, SIGTERM)) {
+		answer_shutdown(shutdown);
+		return 0;
+	}
+	uv_timer_init(guest->loop, &shutdown->timer);
+	shutdown->timer.data = shutdown;
+	uv_update_time(guest->loop);
+	uv_timer_start(&shutdown->timer, on_grace_over, request->grace_ms, 0);
 	return 0;
 }
 

@@ -2,14 +2,9 @@
 /* The calls of coracle.agent.v1.Agent that concern the machine as a whole. */
 #pragma once
 
-#include "rpc/rpc.h"
+#include "init/guest.h"
 
-/* Methods for a table of a service whose context is a struct machine. */
-struct machine {
-	uv_loop_t *loop;
-	bool stopping; /* Shutdown was called: the loop ends and the power goes */
-};
-
+/* Methods of the service; the context is a struct guest. */
 int machine_hello(void *service, struct rpc_call *call, const ProtobufCMessage *request,
 		  struct cor_error *err);
 int machine_set_time(void *service, struct rpc_call *call, const ProtobufCMessage *request,
@@ -20,6 +15,9 @@ int machine_sync(void *service, struct rpc_call *call, const ProtobufCMessage *r
 		 struct cor_error *err);
 int machine_shutdown(void *service, struct rpc_call *call, const ProtobufCMessage *request,
 		     struct cor_error *err);
+
+/* Some processes have ended: a shutdown may have waited for them. */
+void machine_children_ended(struct guest *guest);
 
 /* Kills every other process, writes back and unmounts every file system, and ends the machine. Does not return. */
 _Noreturn void machine_power_off(void);

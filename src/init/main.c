@@ -5,14 +5,17 @@
 #include "base/log.h"
 #include "init/line.h"
 #include "init/machine.h"
+#include "init/process.h"
+#include "init/process_calls.h"
 
 #include "agent.pb-c.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#define SMALL 4096 /* bytes of a request that holds ids and numbers */
 
 #define METHOD(method, type, function, ...)                                                                  \
 	{                                                                                                    \
@@ -21,33 +24,29 @@
 	}
 
 static const struct rpc_method methods[] = {
-	METHOD("Hello", hello_request, machine_hello),
-	METHOD("SetTime", set_time_request, machine_set_time),
-	METHOD("AddEntropy", add_entropy_request, machine_add_entropy, .max_request = 4096),
-	METHOD("Sync", empty, machine_sync),
-	METHOD("Shutdown", shutdown_request, machine_shutdown),
+	METHOD("Hello", hello_request, machine_hello, .max_request = SMALL),
+	METHOD("CreateContainer", create_container_request, container_create),
+	METHOD("DeleteContainer", container_ref, container_delete, .max_request = SMALL),
+	METHOD("ListContainers", empty, container_list, .max_request = SMALL),
+	METHOD("CreateProcess", create_process_request, process_create_call,
+	       .max_request = OCI_CONFIG_MAX + SMALL),
+	METHOD("StartProcess", process_ref, process_start_call, .max_request = SMALL),
+	METHOD("SignalProcess", signal_process_request, process_signal_call, .max_request = SMALL),
+	METHOD("WaitProcess", process_ref, process_wait_call, .max_request = SMALL),
+	METHOD("ResizeProcess", resize_process_request, process_resize_call, .max_request = SMALL),
+	METHOD("DeleteProcess", process_ref, process_delete_call, .max_request = SMALL),
+	METHOD("ListProcesses", container_ref, process_list_call, .max_request = SMALL),
+	{
+		.name = "AttachProcess",
+		.request = &coracle__agent__v1__attach_process_request__descriptor,
+		.client_streams = true,
+		.stream = process_attach_call,
+	},
+	METHOD("SetTime", set_time_request, machine_set_time, .max_request = SMALL),
+	METHOD("AddEntropy", add_entropy_request, machine_add_entropy, .max_request = SMALL),
+	METHOD("Sync", empty, machine_sync, .max_request = SMALL),
+	METHOD("Shutdown", shutdown_request, machine_shutdown, .max_request = SMALL),
 };
-
-static int mount_basics(struct cor_error *err)
-{
-	static const struct {
-		const char *type, *target, *options;
-		unsigned long flags;
-	} mounts[] = {
-		{"devtmpfs", "/dev", "mode=0755", MS_NOSUID | MS_NOEXEC},
-		{"proc", "/proc", NULL, MS_NOSUID | MS_NOEXEC | MS_NODEV},
-		{"sysfs", "/sys", NULL, MS_NOSUID | MS_NOEXEC | MS_NODEV},
-		{"tmpfs", "/run", "mode=0755", MS_NOSUID | MS_NODEV},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
-		mkdir(mounts[i].target, 0755);
-		if (mount(mounts[i].type, mounts[i].target, mounts[i].type, mounts[i].flags,
-			  mounts[i].options) < 0)
-			return cor_fail_errno(err, errno, "mount %s", mounts[i].target);
-	}
-	return 0;
-}
 
 /* An initramfs has no /dev/console when the kernel looks for one, so that nothing is open yet. */
 static void open_console(void)
@@ -63,12 +62,12 @@ static void open_console(void)
 
 static int serve(struct cor_error *err)
 {
-	struct machine machine = {0};
+	struct guest guest = {0};
 	const struct rpc_service service = {
 		.name = "coracle.agent.v1.Agent",
 		.methods = methods,
 		.method_count = ARRAY_SIZE(methods),
-		.context = &machine,
+		.context = &guest,
 	};
 	struct line line;
 	uv_loop_t loop;
@@ -76,10 +75,14 @@ static int serve(struct cor_error *err)
 
 	if (fd < 0)
 		return cor_fail_errno(err, fd, "the port 'coracle.agent'");
+	guest.pid_namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (guest.pid_namespace < 0)
+		return cor_fail_errno(err, errno, "name spaces");
 	uv_loop_init(&loop);
-	machine.loop = &loop;
-	r = line_start(&line, &loop, fd, &service, 1, err);
-	while (r == 0 && !machine.stopping)
+	guest.loop = &loop;
+	r = guest_watch_children(&guest, err);
+	r = r ?: line_start(&line, &loop, fd, &service, 1, err);
+	while (r == 0 && !guest.stopping)
 		uv_run(&loop, UV_RUN_DEFAULT);
 	return r;
 }
@@ -87,9 +90,12 @@ static int serve(struct cor_error *err)
 int main(void)
 {
 	struct cor_error err = {0};
-	int r = mount_basics(&err);
+	int r = guest_boot(&err);
 
 	open_console();
+	/* No process of a container may look into init, nor into its own beginning, which is a copy of it. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	signal(SIGPIPE, SIG_IGN);
 	if (r == 0)
 		r = serve(&err);
 	if (r < 0)

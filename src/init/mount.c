@@ -97,7 +97,8 @@ static bool has_serial(const char *disk, const char *serial)
 	_free_ char *path = str_format("/sys/block/%s/serial", disk);
 	_free_ char *text = NULL;
 
-	if (file_read(AT_FDCWD, path, 256, &text, NULL) < 0)
+	/* Files in /sys claim a page. */
+	if (file_read(AT_FDCWD, path, 4096, &text, NULL) < 0)
 		return false;
 	text[strcspn(text, "\n")] = '\0';
 	return strcmp(text, serial) == 0;

@@ -50,9 +50,13 @@ static int install_filter(const struct privileges *privileges, struct cor_error 
 
 static int drop_bounding(uint64_t keep, struct cor_error *err)
 {
-	for (unsigned long n = 0; prctl(PR_CAPBSET_READ, n, 0, 0, 0) >= 0; n++)
-		if (!(keep & (UINT64_C(1) << n)) && prctl(PR_CAPBSET_DROP, n, 0, 0, 0) < 0)
+	for (unsigned long n = 0; n < 64; n++)
+		if (!(keep & (UINT64_C(1) << n)) && prctl(PR_CAPBSET_DROP, n, 0, 0, 0) < 0) {
+			/* Beyond the last that this kernel knows. */
+			if (errno == EINVAL)
+				return 0;
 			return cor_fail_errno(err, errno, "capability number %lu", n);
+		}
 	return 0;
 }
 

@@ -28,7 +28,8 @@ static void reap(pid_t main_child)
 			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-_Noreturn void reaper_run(bool terminal, void (*run)(void *context), void (*done)(void *context), void *context)
+_Noreturn void reaper_run(bool terminal, void (*run)(void *context), void (*done)(void *context),
+			  void *context)
 {
 	sigset_t all;
 	pid_t pid = fork();

@@ -17,19 +17,16 @@
 
 /* What every container has (config-linux.md, Default Devices). */
 static const struct oci_device default_devices[] = {
-	{(char *)"/dev/null", 'c', 1, 3, 0666, 0, 0},   {(char *)"/dev/zero", 'c', 1, 5, 0666, 0, 0},
-	{(char *)"/dev/full", 'c', 1, 7, 0666, 0, 0},   {(char *)"/dev/random", 'c', 1, 8, 0666, 0, 0},
+	{(char *)"/dev/null", 'c', 1, 3, 0666, 0, 0},    {(char *)"/dev/zero", 'c', 1, 5, 0666, 0, 0},
+	{(char *)"/dev/full", 'c', 1, 7, 0666, 0, 0},    {(char *)"/dev/random", 'c', 1, 8, 0666, 0, 0},
 	{(char *)"/dev/urandom", 'c', 1, 9, 0666, 0, 0}, {(char *)"/dev/tty", 'c', 5, 0, 0666, 0, 0},
 };
 
 static const struct {
 	const char *name, *target;
 } device_links[] = {
-	{"fd", "/proc/self/fd"},
-	{"stdin", "/proc/self/fd/0"},
-	{"stdout", "/proc/self/fd/1"},
-	{"stderr", "/proc/self/fd/2"},
-	{"ptmx", "pts/ptmx"},
+	{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+	{"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},
 };
 
 static int make_device(int root, const struct oci_device *device, struct cor_error *err)
@@ -162,7 +159,8 @@ static int mask_path(const char *path, struct cor_error *err)
 	int r;
 
 	if (stat(path, &st) < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : cor_fail_errno(err, errno, "hide %.128s", path);
+		return errno == ENOENT || errno == ENOTDIR ? 0
+							   : cor_fail_errno(err, errno, "hide %.128s", path);
 	if (S_ISDIR(st.st_mode))
 		r = mount("tmpfs", path, "tmpfs", MS_RDONLY, "size=0");
 	else
@@ -173,10 +171,11 @@ static int mask_path(const char *path, struct cor_error *err)
 static int make_readonly(const char *path, struct cor_error *err)
 {
 	if (mount(path, path, NULL, MS_BIND | MS_REC, NULL) < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0
-							   : cor_fail_errno(err, errno, "protect %.128s", path);
-	if (mount(NULL, path, NULL,
-		  MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return errno == ENOENT || errno == ENOTDIR
+			       ? 0
+			       : cor_fail_errno(err, errno, "protect %.128s", path);
+	if (mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  NULL) < 0)
 		return cor_fail_errno(err, errno, "protect %.128s", path);
 	return 0;
 }

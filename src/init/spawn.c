@@ -19,7 +19,7 @@
 static pid_t clone_child(const struct child *child, int *ret_pidfd)
 {
 	struct clone_args args = {
-		.flags = CLONE_PIDFD | CLONE_INTO_CGROUP,
+		.flags = CLONE_PIDFD | CLONE_INTO_CGROUP | CLONE_CLEAR_SIGHAND,
 		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
 		.exit_signal = SIGCHLD,
 		.cgroup = (uint64_t)child->cgroup,

@@ -77,6 +77,11 @@ static int open_all(struct streams *streams, uv_loop_t *loop, int in, int out, i
 	return r < 0 ? cor_fail_errno(error, r, "the standard streams") : 0;
 }
 
+void streams_init(struct streams *streams)
+{
+	*streams = (struct streams){.in.fd = -1, .out.fd = -1, .err.fd = -1};
+}
+
 int streams_open(struct streams *streams, uv_loop_t *loop, int in, int out, int err, struct cor_error *error)
 {
 	return open_all(streams, loop, in, out, err, error);
@@ -91,6 +96,18 @@ int streams_open_terminal(struct streams *streams, uv_loop_t *loop, int master, 
 	fd_set_nonblocking(master, true);
 	streams->terminal = true;
 	return open_all(streams, loop, input, master, -1, error);
+}
+
+int streams_resize(struct streams *streams, uint32_t rows, uint32_t columns)
+{
+	struct winsize size = {
+		.ws_row = (unsigned short)MIN(rows, (uint32_t)UINT16_MAX),
+		.ws_col = (unsigned short)MIN(columns, (uint32_t)UINT16_MAX),
+	};
+
+	if (!streams->terminal || streams->out.fd < 0)
+		return -ENOTTY;
+	return ioctl(streams->out.fd, TIOCSWINSZ, &size) < 0 ? -errno : 0;
 }
 
 /* ---- output ---- */
@@ -115,16 +132,18 @@ static bool forward(struct stream *stream)
 {
 	struct streams *streams = stream->streams;
 	uint8_t data[READ_SIZE], head[TAG_MAX_BYTES] = {stream->tag};
-	ssize_t n = read(stream->fd, data, sizeof(data));
+	ssize_t n = read(stream->fd, data, streams->exit ? MIN(sizeof(data), stream->left) : sizeof(data));
 
 	if (n > 0) {
+		if (streams->exit)
+			stream->left -= (size_t)n;
 		rpc_call_send_parts(streams->call, head, 1 + encode_length((uint64_t)n, head + 1), data,
 				    (size_t)n);
 		return true;
 	}
 	if (n < 0 && errno == EINTR)
 		return true;
-	/* Descendants may keep a pipe open; what counts is what was in it when the process had ended. A terminal without users says EIO. */
+	/* A terminal without users says EIO. */
 	if (n == 0 || errno != EAGAIN || streams->exit)
 		stream_close(stream);
 	return false;
@@ -138,7 +157,8 @@ static void drain(struct stream *stream)
 
 static void send_exit(struct streams *streams)
 {
-	Coracle__Agent__V1__AttachProcessResponse response = CORACLE__AGENT__V1__ATTACH_PROCESS_RESPONSE__INIT;
+	Coracle__Agent__V1__AttachProcessResponse response =
+		CORACLE__AGENT__V1__ATTACH_PROCESS_RESPONSE__INIT;
 
 	response.kind_case = CORACLE__AGENT__V1__ATTACH_PROCESS_RESPONSE__KIND_EXIT;
 	response.exit = (Coracle__Agent__V1__ExitStatus *)streams->exit;
@@ -159,7 +179,8 @@ static void input_done(struct streams *streams)
 static void write_input(struct streams *streams)
 {
 	while (streams->in.fd >= 0 && buffer_size(&streams->input)) {
-		ssize_t n = write(streams->in.fd, buffer_bytes(&streams->input), buffer_size(&streams->input));
+		ssize_t n =
+			write(streams->in.fd, buffer_bytes(&streams->input), buffer_size(&streams->input));
 
 		if (n < 0 && errno == EAGAIN) {
 			stream_watch(&streams->in, true, UV_WRITABLE);
@@ -215,9 +236,22 @@ void streams_writable(struct streams *streams)
 	pump(streams);
 }
 
+/* Descendants may keep a pipe open, and even fill it for ever; what counts is what was in it when the process had ended. A terminal is
+ * taken from them when its session's leader ends, so that it empties. */
+static void measure(struct stream *stream)
+{
+	int size = 0;
+
+	stream->left = SIZE_MAX;
+	if (!stream->streams->terminal && stream->fd >= 0 && ioctl(stream->fd, FIONREAD, &size) == 0)
+		stream->left = (size_t)size;
+}
+
 void streams_process_ended(struct streams *streams, const Coracle__Agent__V1__ExitStatus *status)
 {
 	streams->exit = status;
+	measure(&streams->out);
+	measure(&streams->err);
 	input_done(streams);
 	pump(streams);
 }
@@ -226,7 +260,8 @@ void streams_process_ended(struct streams *streams, const Coracle__Agent__V1__Ex
 
 void streams_attach(struct streams *streams, struct rpc_call *call)
 {
-	Coracle__Agent__V1__AttachProcessResponse response = CORACLE__AGENT__V1__ATTACH_PROCESS_RESPONSE__INIT;
+	Coracle__Agent__V1__AttachProcessResponse response =
+		CORACLE__AGENT__V1__ATTACH_PROCESS_RESPONSE__INIT;
 	Coracle__Agent__V1__Empty empty = CORACLE__AGENT__V1__EMPTY__INIT;
 	struct rpc_call *old = streams->call;
 
@@ -254,7 +289,7 @@ void streams_request(struct streams *streams, const Coracle__Agent__V1__AttachPr
 	case CORACLE__AGENT__V1__ATTACH_PROCESS_REQUEST__KIND_STDIN:
 		if (streams->in.fd < 0 || streams->input_ended)
 			return;
-		buffer_append(&streams->input, request->stdin_.data, request->stdin_.len);
+		buffer_append(&streams->input, request->stdin.data, request->stdin.len);
 		write_input(streams);
 		return;
 	case CORACLE__AGENT__V1__ATTACH_PROCESS_REQUEST__KIND_CLOSE_STDIN:
@@ -262,7 +297,7 @@ void streams_request(struct streams *streams, const Coracle__Agent__V1__AttachPr
 		return;
 	case CORACLE__AGENT__V1__ATTACH_PROCESS_REQUEST__KIND_RESIZE:
 		if (request->resize)
-			streams->resize(streams, request->resize->rows, request->resize->columns);
+			(void)streams_resize(streams, request->resize->rows, request->resize->columns);
 		return;
 	default:
 		return;

@@ -18,25 +18,31 @@ struct stream {
 	int fd;          /* -1 once closed */
 	uint8_t tag;     /* of the field of AttachProcessResponse */
 	bool watching;
+	size_t left; /* of a process that has ended: so much is still its own output */
 };
 
 struct streams {
 	uv_loop_t *loop;
 	bool terminal;
-	struct stream out, err; /* of a terminal only out */
-	struct stream in;       /* of a terminal a duplicate of out */
-	struct buffer input;    /* not yet taken by the process */
-	bool input_ended;       /* close once input is written */
-	struct rpc_call *call;  /* attached, or NULL */
-	void (*resize)(struct streams *streams, uint32_t rows, uint32_t columns);
+	struct stream out, err;                     /* of a terminal only out */
+	struct stream in;                           /* of a terminal a duplicate of out */
+	struct buffer input;                        /* not yet taken by the process */
+	bool input_ended;                           /* close once input is written */
+	struct rpc_call *call;                      /* attached, or NULL */
 	const Coracle__Agent__V1__ExitStatus *exit; /* once the process has ended; borrowed */
 };
 
-/* Descriptors are taken over; -1 for what is not there. resize stays as it was. */
+/* Empty: no descriptor is open. */
+void streams_init(struct streams *streams);
+
+/* Descriptors are taken over; -1 for what is not there. */
 int streams_open(struct streams *streams, uv_loop_t *loop, int in, int out, int err, struct cor_error *error);
 /* The terminal's master, taken over; in only if input is wanted. */
 int streams_open_terminal(struct streams *streams, uv_loop_t *loop, int master, bool in,
 			  struct cor_error *error);
+
+/* Sets the terminal's window. -ENOTTY when there is none. */
+int streams_resize(struct streams *streams, uint32_t rows, uint32_t columns);
 
 /* The call becomes the one that is attached; an older one ends with COR_CANCELLED. */
 void streams_attach(struct streams *streams, struct rpc_call *call);

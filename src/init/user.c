@@ -164,7 +164,8 @@ static int find_name(const char *passwd, const char *group, const char *name, bo
 
 	if (!find_passwd(passwd, name, 0, &entry) && !(numeric && find_passwd(passwd, NULL, uid, &entry))) {
 		if (!numeric)
-			return cor_fail(err, COR_NOT_FOUND, ENOENT, "the container has no user '%.64s'", name);
+			return cor_fail(err, COR_NOT_FOUND, ENOENT, "the container has no user '%.64s'",
+					name);
 		user->uid = uid;
 		return 0;
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* boot-guest KERNEL INITRAMFS [SOCKET]: boots a machine with QEMU's translator, speaks coracle.agent.v1 with its first process through the virtio-serial port, and shuts
+/* boot-guest KERNEL INITRAMFS [SOCKET [SERIAL=FILE ...]]: boots a machine with QEMU's translator, speaks coracle.agent.v1 with its first process through the virtio-serial port, and shuts
  * it down. Prints what it learned, one "key: value" a line; exit status 0 only if every step went as it must, the reconnection in
- * the middle of a frame too. With SOCKET it relays the guest's API to whoever connects there, until its standard input ends. */
+ * the middle of a frame too. With SOCKET it relays the guest's API to whoever connects there, until its standard input ends; each FILE is a
+ * raw disk of that serial number. */
 #include "rpc/handshake.h"
 #include "rpc/rpc.h"
 
@@ -11,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -48,30 +50,72 @@ static unsigned long tsc_khz(void)
 	return (unsigned long)(mhz * 1000);
 }
 
-static int start_vmm(struct guest *guest, const char *kernel, const char *initramfs)
+/* Each "SERIAL=FILE". What the guest writes is thrown away. */
+static void add_disks(struct strv *args, char *const *disks)
 {
+	for (unsigned i = 0; disks[i]; i++) {
+		int length = (int)strcspn(disks[i], "=");
+
+		strv_add(args, "-drive");
+		strv_addf(args, "if=none,id=disk%u,format=raw,snapshot=on,file=%s", i, disks[i] + length + 1);
+		strv_add(args, "-device");
+		strv_addf(args, "virtio-blk-device,drive=disk%u,serial=%.*s", i, length, disks[i]);
+	}
+}
+
+static int start_vmm(struct guest *guest, const char *kernel, const char *initramfs, char *const *disks)
+{
+	static const char *const fixed[] = {"qemu-system-x86_64",
+					    "-machine",
+					    "microvm,acpi=off,isa-serial=on",
+					    "-accel",
+					    "tcg,thread=multi",
+					    "-cpu",
+					    "max,svm=off",
+					    "-m",
+					    "256",
+					    "-no-reboot",
+					    "-nodefaults",
+					    "-no-user-config",
+					    "-display",
+					    "none",
+					    "-global",
+					    "virtio-mmio.force-legacy=false",
+					    "-device",
+					    "virtio-serial-device",
+					    "-device",
+					    "virtserialport,chardev=agent,name=coracle.agent",
+					    "-device",
+					    "virtio-rng-device",
+					    "-chardev",
+					    "file,id=console,path=/dev/stderr,append=on",
+					    "-serial",
+					    "chardev:console"};
+	_strv_ struct strv args = {0};
 	_free_ char *command_line =
 		str_format("console=ttyS0 quiet panic=-1 reboot=t lpj=1500000 tsc=reliable tsc_early_khz=%lu",
 			   tsc_khz());
-	_free_ char *channel = NULL;
 	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		return fail("socketpair", NULL);
-	channel = str_format("socket,id=agent,fd=%d", fds[1]);
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+		strv_add(&args, fixed[i]);
+	strv_add(&args, "-kernel");
+	strv_add(&args, kernel);
+	strv_add(&args, "-initrd");
+	strv_add(&args, initramfs);
+	strv_add(&args, "-append");
+	strv_add(&args, command_line);
+	strv_add(&args, "-chardev");
+	strv_addf(&args, "socket,id=agent,fd=%d", fds[1]);
+	add_disks(&args, disks);
 	guest->fd = fds[0];
 	guest->vmm = fork();
 	if (guest->vmm == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		fcntl(fds[1], F_SETFD, 0);
-		execlp("qemu-system-x86_64", "qemu-system-x86_64", "-machine",
-		       "microvm,acpi=off,isa-serial=on", "-accel", "tcg", "-cpu", "max", "-m", "256",
-		       "-no-reboot", "-nodefaults", "-no-user-config", "-display", "none", "-global",
-		       "virtio-mmio.force-legacy=false", "-kernel", kernel, "-initrd", initramfs, "-append",
-		       command_line, "-chardev", channel, "-device", "virtio-serial-device", "-device",
-		       "virtserialport,chardev=agent,name=coracle.agent", "-device", "virtio-rng-device",
-		       "-chardev", "file,id=console,path=/dev/stderr,append=on", "-serial", "chardev:console",
-		       NULL);
+		execvp(args.items[0], args.items);
 		_exit(127);
 	}
 	close(fds[1]);
@@ -236,18 +280,19 @@ int main(int argc, char **argv)
 	struct guest guest = {.fd = -1};
 	uint64_t began = clock_monotonic_ns();
 
-	if (argc < 3 || argc > 4) {
-		fprintf(stderr, "usage: boot-guest KERNEL INITRAMFS [SOCKET]\n");
+	if (argc < 3) {
+		fprintf(stderr, "usage: boot-guest KERNEL INITRAMFS [SOCKET [SERIAL=FILE ...]]\n");
 		return 2;
 	}
-	alarm(120); /* nothing here may hang; the VMM dies with us */
+	alarm(300); /* nothing here may hang; the VMM dies with us */
 	uv_loop_init(&guest.loop);
 	if (getrandom(guest.secret, sizeof(guest.secret), 0) != sizeof(guest.secret) ||
-	    start_vmm(&guest, argv[1], argv[2]) || connect_guest(&guest) || say_hello(&guest, true))
+	    start_vmm(&guest, argv[1], argv[2], argc > 4 ? argv + 4 : (char *[]){NULL}) ||
+	    connect_guest(&guest) || say_hello(&guest, true))
 		return 1;
 	printf("time to the guest's first answer: %llu ms\n",
 	       (unsigned long long)((clock_monotonic_ns() - began) / 1000000));
-	if (argc == 4)
+	if (argc >= 4)
 		return serve(&guest, argv[3]) || shut_down(&guest);
 	if (give_time_and_entropy(&guest) || expect_refusal(&guest) || reconnect(&guest) ||
 	    say_hello(&guest, false) || shut_down(&guest))

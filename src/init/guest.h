@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All that init knows: one of it exists, and it is the context of the service. */
+#pragma once
+
+#include "base/error.h"
+#include "rpc/rpc.h"
+
+#define GUEST_RUN "/run/coracle" /* what hosts mount for containers, and a folder per container */
+
+struct guest {
+	uv_loop_t *loop;
+	int pid_namespace; /* init's own, to come back to after a visit */
+	struct container *containers;
+	struct machine_shutdown *shutdown; /* under way, or NULL */
+	bool stopping;                     /* the loop ends and the power goes */
+};
+
+/* Mounts what init and the containers need, and raises the loopback device. The first thing that init does. */
+int guest_boot(struct cor_error *err);
+
+/* Takes the exit status of every child that has ended, on SIGCHLD, as long as the loop runs. */
+int guest_watch_children(struct guest *guest, struct cor_error *err);
+
+/* True for what a container or process may be called: 1 to 64 bytes of [A-Za-z0-9_.-], not starting with a dot. */
+bool guest_id_valid(const char *id);
+
+/* Answers a call that has nothing to tell. */
+void guest_reply_empty(struct rpc_call *call);
