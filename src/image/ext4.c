@@ -10,14 +10,15 @@
 #include "base/str.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define BUFFER_SIZE      (1u << 20)
-#define EXTENT_BLOCKS    32768u /* the longest initialised extent */
-#define BYTES_PER_INODE  16384u
-#define JOURNAL_BLOCKS   4096u  /* 16 MiB */
-#define FILE_BLOCKS_MAX  (UINT64_C(0xffffffff))
+#define BUFFER_SIZE     (1u << 20)
+#define EXTENT_BLOCKS   32768u /* the longest initialised extent */
+#define BYTES_PER_INODE 16384u
+#define JOURNAL_BLOCKS  4096u /* 16 MiB */
+#define FILE_BLOCKS_MAX (UINT64_C(0xffffffff))
 
 int ext4_fail(struct cor_error *err, errcode_t code, const char *what)
 {
@@ -40,9 +41,10 @@ static struct ext2_super_block layout(uint64_t size)
 		.s_feature_compat = EXT2_FEATURE_COMPAT_EXT_ATTR | EXT2_FEATURE_COMPAT_DIR_INDEX,
 		.s_feature_incompat = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_EXTENTS |
 				      EXT4_FEATURE_INCOMPAT_FLEX_BG,
-		.s_feature_ro_compat = EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE |
-				       EXT4_FEATURE_RO_COMPAT_HUGE_FILE | EXT4_FEATURE_RO_COMPAT_GDT_CSUM |
-				       EXT4_FEATURE_RO_COMPAT_DIR_NLINK | EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE,
+		.s_feature_ro_compat = EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER |
+				       EXT2_FEATURE_RO_COMPAT_LARGE_FILE | EXT4_FEATURE_RO_COMPAT_HUGE_FILE |
+				       EXT4_FEATURE_RO_COMPAT_GDT_CSUM | EXT4_FEATURE_RO_COMPAT_DIR_NLINK |
+				       EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE,
 		.s_min_extra_isize = 32,
 		.s_want_extra_isize = 32,
 	};
@@ -88,7 +90,8 @@ int ext4_create(int fd, uint64_t size, const uint8_t uuid[16], struct ext4 **ret
 	disk->fd = fd;
 	disk->buffer = xmalloc(BUFFER_SIZE);
 	if (ftruncate(fd, (off_t)size) < 0)
-		return cor_fail_errno(err, errno, "make a disk of %llu GiB", (unsigned long long)(size / GIB));
+		return cor_fail_errno(err, errno, "make a disk of %llu GiB",
+				      (unsigned long long)(size / GIB));
 	/* libext2fs closes what it was given. */
 	_fd_ int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (own < 0)
@@ -123,7 +126,8 @@ void ext4_free(struct ext4 *disk)
 }
 
 /* The first run of free blocks behind the cursor, at most `want` of them. */
-static int take_run(struct ext4 *disk, uint32_t want, blk64_t *ret_start, uint32_t *ret_count, struct cor_error *err)
+static int take_run(struct ext4 *disk, uint32_t want, blk64_t *ret_start, uint32_t *ret_count,
+		    struct cor_error *err)
 {
 	ext2fs_block_bitmap map = disk->fs->block_map;
 	blk64_t last = ext2fs_blocks_count(disk->fs->super) - 1, start, end, limit;
@@ -153,8 +157,9 @@ static void note_extent(struct inode *inode, uint64_t logical, uint64_t physical
 	}
 	/* Grown by doubling: a hostile sparse file has very many. */
 	if ((inode->extent_count & (inode->extent_count - 1)) == 0)
-		inode->extents = xreallocarray(inode->extents, inode->extent_count ? inode->extent_count * 2 : 1,
-					       sizeof(*inode->extents));
+		inode->extents =
+			xreallocarray(inode->extents, inode->extent_count ? inode->extent_count * 2 : 1,
+				      sizeof(*inode->extents));
 	inode->extents[inode->extent_count++] =
 		(struct extent){.logical = logical, .physical = physical, .count = count};
 }
@@ -175,14 +180,14 @@ static int write_at(int fd, const uint8_t *data, size_t size, uint64_t offset, s
 	return 0;
 }
 
-int ext4_write_blocks(struct ext4 *disk, struct inode *inode, uint64_t logical, const void *data, uint32_t count,
-		      struct cor_error *err)
+int ext4_write_blocks(struct ext4 *disk, struct inode *inode, uint64_t logical, const void *data,
+		      uint32_t count, struct cor_error *err)
 {
 	const uint8_t *p = data;
 
 	while (count) {
-		blk64_t start;
-		uint32_t run;
+		blk64_t start = 0;
+		uint32_t run = 0;
 		int r = take_run(disk, count, &start, &run, err);
 
 		if (r == 0)
@@ -228,7 +233,8 @@ static int seek_content(struct ext4 *disk, struct inode *inode, uint64_t offset,
 	return 0;
 }
 
-int ext4_add_content(struct ext4 *disk, struct inode *inode, uint64_t offset, const void *data, size_t size, struct cor_error *err)
+int ext4_add_content(struct ext4 *disk, struct inode *inode, uint64_t offset, const void *data, size_t size,
+		     struct cor_error *err)
 {
 	const uint8_t *p = data;
 
@@ -272,7 +278,8 @@ void ext4_forget(void *userdata, const struct inode *inode)
 	struct ext4 *disk = userdata;
 
 	for (size_t i = 0; i < inode->extent_count; i++) {
-		ext2fs_block_alloc_stats_range(disk->fs, inode->extents[i].physical, inode->extents[i].count, -1);
+		ext2fs_block_alloc_stats_range(disk->fs, inode->extents[i].physical, inode->extents[i].count,
+					       -1);
 		disk->cursor = MIN(disk->cursor, (blk64_t)inode->extents[i].physical);
 	}
 }

@@ -18,7 +18,8 @@ DEFINE_CLEANUP(struct ext4 *, ext4_free)
 
 /* Adds contents to a regular file that is not in a tree yet: pieces at rising offsets, gaps are holes. One file at a time; ext4_end_content after the
  * last piece. COR_EXHAUSTED when the disk is full, COR_CORRUPT for pieces that overlap. */
-int ext4_add_content(struct ext4 *disk, struct inode *inode, uint64_t offset, const void *data, size_t size, struct cor_error *err);
+int ext4_add_content(struct ext4 *disk, struct inode *inode, uint64_t offset, const void *data, size_t size,
+		     struct cor_error *err);
 int ext4_end_content(struct ext4 *disk, struct inode *inode, struct cor_error *err);
 
 /* Gives an inode's blocks back: tree.forget. */

@@ -15,17 +15,17 @@
 
 struct ext4 {
 	ext2_filsys fs;
-	int fd;             /* borrowed */
-	blk64_t cursor;     /* where the search for free blocks begins */
-	uint8_t *buffer;    /* contents of the current file that have no blocks yet */
-	uint64_t start;     /* where in the file the buffer begins: a multiple of the block size */
+	int fd;          /* borrowed */
+	blk64_t cursor;  /* where the search for free blocks begins */
+	uint8_t *buffer; /* contents of the current file that have no blocks yet */
+	uint64_t start;  /* where in the file the buffer begins: a multiple of the block size */
 	size_t used;
-	uint64_t position;  /* the end of what was written of the current file */
+	uint64_t position; /* the end of what was written of the current file */
 };
 
 /* Writes whole blocks at a logical block of a file and notes where they went. */
-int ext4_write_blocks(struct ext4 *disk, struct inode *inode, uint64_t logical, const void *data, uint32_t count,
-		      struct cor_error *err);
+int ext4_write_blocks(struct ext4 *disk, struct inode *inode, uint64_t logical, const void *data,
+		      uint32_t count, struct cor_error *err);
 
 /* An error of libext2fs, which are errnos and numbers of its own. */
 int ext4_fail(struct cor_error *err, errcode_t code, const char *what);

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#define LINKS_MAX     65000u
+#define LINKS_MAX      65000u
 #define INLINE_EXTENTS 4u /* that fit into an inode */
-#define FAST_LINK_MAX 59u
+#define FAST_LINK_MAX  59u
 
 /* The node after this one in a walk that meets directories before what is in them. NULL at the end. */
 static struct node *next_node(const struct tree *tree, struct node *node)
@@ -37,7 +37,8 @@ static int number_inodes(struct ext4 *disk, struct tree *tree, struct cor_error 
 		if (n->inode->number)
 			continue;
 		if (number > disk->fs->super->s_inodes_count)
-			return cor_fail(err, COR_EXHAUSTED, ENOSPC, "the image has too many files for its disk");
+			return cor_fail(err, COR_EXHAUSTED, ENOSPC,
+					"the image has too many files for its disk");
 		/* The journal took its own from the reserved ones; nothing else is in use. */
 		n->inode->number = number;
 		ext2fs_inode_alloc_stats2(disk->fs, number++, +1, S_ISDIR(n->inode->mode));
@@ -66,9 +67,9 @@ static uint8_t directory_type(mode_t mode)
 /* Entries fill block after block; the last of each block reaches to its end. */
 struct directory {
 	uint8_t *data;
-	size_t size;   /* whole blocks */
-	size_t used;   /* within the last */
-	size_t last;   /* offset of the last entry */
+	size_t size; /* whole blocks */
+	size_t used; /* within the last */
+	size_t last; /* offset of the last entry */
 };
 
 static void put_u16(uint8_t *p, uint32_t value)
@@ -172,7 +173,8 @@ static void put_few_extents(struct ext2_inode_large *raw, const struct inode *in
 	}
 }
 
-static int put_many_extents(struct ext4 *disk, struct ext2_inode_large *raw, const struct inode *inode, struct cor_error *err)
+static int put_many_extents(struct ext4 *disk, struct ext2_inode_large *raw, const struct inode *inode,
+			    struct cor_error *err)
 {
 	ext2_extent_handle_t handle;
 	errcode_t e = ext2fs_extent_open2(disk->fs, inode->number, (struct ext2_inode *)raw, &handle);
@@ -192,7 +194,8 @@ static int put_many_extents(struct ext4 *disk, struct ext2_inode_large *raw, con
 	return e ? ext4_fail(err, e, "write the map of a file") : 0;
 }
 
-static int put_extents(struct ext4 *disk, struct ext2_inode_large *raw, const struct inode *inode, struct cor_error *err)
+static int put_extents(struct ext4 *disk, struct ext2_inode_large *raw, const struct inode *inode,
+		       struct cor_error *err)
 {
 	uint64_t blocks = 0;
 
@@ -206,7 +209,8 @@ static int put_extents(struct ext4 *disk, struct ext2_inode_large *raw, const st
 	return 0;
 }
 
-static int put_link(struct ext4 *disk, struct ext2_inode_large *raw, struct inode *inode, struct cor_error *err)
+static int put_link(struct ext4 *disk, struct ext2_inode_large *raw, struct inode *inode,
+		    struct cor_error *err)
 {
 	size_t size = strlen(inode->target);
 	uint8_t block[EXT4_BLOCK] = {0};
@@ -239,10 +243,12 @@ static int write_xattrs(struct ext4 *disk, const struct node *node, struct cor_e
 	if (e)
 		return ext4_fail(err, e, "write extended attributes");
 	for (size_t i = 0; !e && i < inode->xattr_count; i++)
-		e = ext2fs_xattr_set(handle, inode->xattrs[i].name, inode->xattrs[i].value, inode->xattrs[i].size);
+		e = ext2fs_xattr_set(handle, inode->xattrs[i].name, inode->xattrs[i].value,
+				     inode->xattrs[i].size);
 	ext2fs_xattrs_close(&handle);
 	if (e == EXT2_ET_EA_NO_SPACE)
-		return cor_fail(err, COR_UNSUPPORTED, E2BIG, "'%.200s' has more extended attributes than a file can hold", node->name);
+		return cor_fail(err, COR_UNSUPPORTED, E2BIG,
+				"'%.200s' has more extended attributes than a file can hold", node->name);
 	return e ? ext4_fail(err, e, "write extended attributes") : 0;
 }
 

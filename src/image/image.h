@@ -23,8 +23,8 @@ struct image_store;
 int image_store_open(int data_fd, struct image_store **ret, struct cor_error *err);
 void image_store_free(struct image_store *store);
 
-int image_load(struct image_store *store, int fd, const struct cor_image_load_options *options, struct cor_strings *ret_names,
-	       struct cor_error *err);
+int image_load(struct image_store *store, int fd, const struct cor_image_load_options *options,
+	       struct cor_strings *ret_names, struct cor_error *err);
 int image_list(struct image_store *store, struct cor_image_list *ret, struct cor_error *err);
 void image_list_release(struct cor_image_list *list);
 int image_inspect(struct image_store *store, const char *ref, char **ret_json, struct cor_error *err);
@@ -40,10 +40,10 @@ int image_remove(struct image_store *store, const char *ref, bool force, image_u
 
 /* An image made ready to run. */
 struct image_rootfs {
-	char *path;         /* absolute, of an ext4 file system; open it read-only */
-	uint64_t size;      /* of that disk in bytes, and so of every overlay on it: the same for all images */
-	char *image_id;     /* "sha256:…" */
-	json_t *config;     /* the OCI image configuration (image-spec, config.md): types of the members that we know are checked */
+	char *path;     /* absolute, of an ext4 file system; open it read-only */
+	uint64_t size;  /* of that disk in bytes, and so of every overlay on it: the same for all images */
+	char *image_id; /* "sha256:…" */
+	json_t *config; /* the OCI image configuration (image-spec, config.md): types of the members that we know are checked */
 	char *architecture; /* "amd64" */
 	int lock;           /* a shared lock of the store: the file cannot be removed while it is held */
 };
@@ -51,5 +51,6 @@ struct image_rootfs {
 /* Finds an image by name, id or prefix of an id, and unpacks its layers if this was not done before. Release *ret once the container's record
  * is written: until then the lock keeps the image alive. COR_NOT_FOUND, COR_CORRUPT, COR_UNSUPPORTED, COR_EXHAUSTED.
  * platform ("linux/amd64") may be NULL; an image for another one is COR_UNSUPPORTED. */
-int image_rootfs(struct image_store *store, const char *ref, const char *platform, struct image_rootfs *ret, struct cor_error *err);
+int image_rootfs(struct image_store *store, const char *ref, const char *platform, struct image_rootfs *ret,
+		 struct cor_error *err);
 void image_rootfs_release(struct image_rootfs *rootfs);

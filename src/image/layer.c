@@ -7,20 +7,20 @@
 #include "base/size.h"
 #include "base/str.h"
 #include "image/hash.h"
+#include "image/utf8.h"
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
-#include <locale.h>
 #include <sys/stat.h>
 
-#define READ_SIZE         (1u << 18)
-#define STREAM_SIZE_MAX   (256 * GIB)
-#define XATTR_VALUE_MAX   4096u /* more does not fit into a block */
-#define LINK_TARGET_MAX   4095u
-#define WHITEOUT          ".wh."
-#define WHITEOUT_META     ".wh..wh."
-#define WHITEOUT_OPAQUE   ".wh..wh..opq"
+#define READ_SIZE       (1u << 18)
+#define STREAM_SIZE_MAX (256 * GIB)
+#define XATTR_VALUE_MAX 4096u /* more does not fit into a block */
+#define LINK_TARGET_MAX 4095u
+#define WHITEOUT        ".wh."
+#define WHITEOUT_META   ".wh..wh."
+#define WHITEOUT_OPAQUE ".wh..wh..opq"
 
 struct layer_reader {
 	struct archive *raw, *tar;
@@ -71,30 +71,42 @@ static la_ssize_t read_raw(struct archive *a, void *userdata, const void **ret)
 	}
 	reader->size += size;
 	if (reader->size > STREAM_SIZE_MAX) {
-		archive_set_error(a, EFBIG, "more than %llu GiB when uncompressed", (unsigned long long)(STREAM_SIZE_MAX / GIB));
+		archive_set_error(a, EFBIG, "more than %llu GiB when uncompressed",
+				  (unsigned long long)(STREAM_SIZE_MAX / GIB));
 		return ARCHIVE_FATAL;
 	}
 	hash_update(&reader->hash, *ret, size);
 	return (la_ssize_t)size;
 }
 
-static int reader_open(struct layer_reader *reader, int fd, struct cor_error *err)
+static int raw_open(struct layer_reader *reader, int fd, struct cor_error *err)
 {
 	struct archive_entry *entry;
 
-	reader->raw = archive_read_new();
-	reader->tar = archive_read_new();
-	if (!reader->raw || !reader->tar)
-		return cor_fail(err, COR_EXHAUSTED, ENOMEM, "read a layer: out of memory");
 	hash_init(&reader->hash);
+	reader->raw = archive_read_new();
+	if (!reader->raw)
+		return cor_fail(err, COR_EXHAUSTED, ENOMEM, "read a layer: out of memory");
 	archive_read_support_filter_gzip(reader->raw);
 	archive_read_support_filter_zstd(reader->raw);
 	archive_read_support_format_raw(reader->raw);
-	archive_read_support_format_tar(reader->tar);
-	archive_read_support_format_empty(reader->tar);
 	if (archive_read_open_fd(reader->raw, fd, READ_SIZE) != ARCHIVE_OK ||
 	    archive_read_next_header(reader->raw, &entry) != ARCHIVE_OK)
 		return archive_fail(err, reader->raw, "the layer cannot be read");
+	return 0;
+}
+
+static int reader_open(struct layer_reader *reader, int fd, struct cor_error *err)
+{
+	int r = raw_open(reader, fd, err);
+
+	if (r < 0)
+		return r;
+	reader->tar = archive_read_new();
+	if (!reader->tar)
+		return cor_fail(err, COR_EXHAUSTED, ENOMEM, "read a layer: out of memory");
+	archive_read_support_format_tar(reader->tar);
+	archive_read_support_format_empty(reader->tar);
 	if (archive_read_open(reader->tar, reader, NULL, read_raw, NULL) != ARCHIVE_OK)
 		return archive_fail(err, reader->tar, "the layer is no tar archive");
 	return 0;
@@ -107,8 +119,8 @@ static bool xattr_known(const char *name)
 	       str_equal(name, "system.posix_acl_access") || str_equal(name, "system.posix_acl_default");
 }
 
-static int read_xattrs(struct layer_reader *reader, struct archive_entry *entry, const char *path, struct inode *inode,
-		       struct cor_error *err)
+static int read_xattrs(struct layer_reader *reader, struct archive_entry *entry, const char *path,
+		       struct inode *inode, struct cor_error *err)
 {
 	const char *name;
 	const void *value;
@@ -119,17 +131,20 @@ static int read_xattrs(struct layer_reader *reader, struct archive_entry *entry,
 		if (!name || !xattr_known(name))
 			continue;
 		if (strlen(name) > 255 || size > XATTR_VALUE_MAX)
-			return cor_fail(err, COR_UNSUPPORTED, E2BIG, "layer entry '%.200s': extended attribute '%.60s' is too large", path,
+			return cor_fail(err, COR_UNSUPPORTED, E2BIG,
+					"layer entry '%.200s': extended attribute '%.60s' is too large", path,
 					name);
 		reader->xattr_bytes += strlen(name) + size;
 		if (reader->xattr_bytes > 256 * MIB)
-			return cor_fail(err, COR_UNSUPPORTED, E2BIG, "the layer has too many extended attributes");
+			return cor_fail(err, COR_UNSUPPORTED, E2BIG,
+					"the layer has too many extended attributes");
 		inode_set_xattr(inode, name, value, size);
 	}
 	return 0;
 }
 
-static int read_content(struct layer_reader *reader, const char *path, struct inode *inode, struct cor_error *err)
+static int read_content(struct layer_reader *reader, const char *path, struct inode *inode,
+			struct cor_error *err)
 {
 	const void *data;
 	la_int64_t offset;
@@ -150,8 +165,8 @@ static int read_content(struct layer_reader *reader, const char *path, struct in
 	}
 }
 
-static int fill_by_type(struct layer_reader *reader, struct archive_entry *entry, const char *path, struct inode *inode,
-			struct cor_error *err)
+static int fill_by_type(struct layer_reader *reader, struct archive_entry *entry, const char *path,
+			struct inode *inode, struct cor_error *err)
 {
 	const char *target;
 
@@ -161,7 +176,8 @@ static int fill_by_type(struct layer_reader *reader, struct archive_entry *entry
 			return corrupt(err, path, "a negative size");
 		inode->size = (uint64_t)archive_entry_size(entry);
 		if (inode->size > UINT64_C(0xfffffffe) * 4096)
-			return cor_fail(err, COR_UNSUPPORTED, EFBIG, "layer entry '%.200s': larger than 16 TiB", path);
+			return cor_fail(err, COR_UNSUPPORTED, EFBIG,
+					"layer entry '%.200s': larger than 16 TiB", path);
 		return read_content(reader, path, inode, err);
 	case S_IFLNK:
 		target = archive_entry_symlink(entry);
@@ -184,8 +200,8 @@ static int fill_by_type(struct layer_reader *reader, struct archive_entry *entry
 	}
 }
 
-static int read_inode(struct layer_reader *reader, struct archive_entry *entry, const char *path, struct inode **ret,
-		      struct cor_error *err)
+static int read_inode(struct layer_reader *reader, struct archive_entry *entry, const char *path,
+		      struct inode **ret, struct cor_error *err)
 {
 	_cleanup_(inode_freep) struct inode *inode = NULL;
 	la_int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
@@ -200,7 +216,8 @@ static int read_inode(struct layer_reader *reader, struct archive_entry *entry, 
 	inode->mtime = archive_entry_mtime(entry);
 	inode->mtime_ns = (uint32_t)archive_entry_mtime_nsec(entry);
 	inode->atime = archive_entry_atime_is_set(entry) ? archive_entry_atime(entry) : inode->mtime;
-	inode->atime_ns = archive_entry_atime_is_set(entry) ? (uint32_t)archive_entry_atime_nsec(entry) : inode->mtime_ns;
+	inode->atime_ns = archive_entry_atime_is_set(entry) ? (uint32_t)archive_entry_atime_nsec(entry)
+							    : inode->mtime_ns;
 	r = read_xattrs(reader, entry, path, inode, err);
 	if (r == 0)
 		r = fill_by_type(reader, entry, path, inode, err);
@@ -255,10 +272,20 @@ static int apply_entry(struct layer_reader *reader, struct archive_entry *entry,
 	return r < 0 ? r : tree_put(reader->tree, path, inode, reader->layer, err);
 }
 
+/* Padding after the end of the archive counts for the digest. */
+static int drain(struct layer_reader *reader, struct archive *a, struct cor_error *err)
+{
+	const void *rest;
+	la_ssize_t n;
+
+	while ((n = read_raw(a, reader, &rest)) > 0)
+		;
+	return n < 0 ? archive_fail(err, a, "the layer is broken") : 0;
+}
+
 static int apply_entries(struct layer_reader *reader, struct cor_error *err)
 {
 	struct archive_entry *entry;
-	const void *rest;
 	int r;
 
 	for (;;) {
@@ -272,15 +299,7 @@ static int apply_entries(struct layer_reader *reader, struct cor_error *err)
 		if (r < 0)
 			return r;
 	}
-	/* Padding after the end of the archive counts for the digest. */
-	for (;;) {
-		la_ssize_t n = read_raw(reader->tar, reader, &rest);
-
-		if (n == 0)
-			return 0;
-		if (n < 0)
-			return archive_fail(err, reader->tar, "the layer is broken behind its tar archive");
-	}
+	return drain(reader, reader->tar, err);
 }
 
 static int check_digest(struct layer_reader *reader, const char *diff_id, struct cor_error *err)
@@ -289,26 +308,29 @@ static int check_digest(struct layer_reader *reader, const char *diff_id, struct
 
 	hash_finish(&reader->hash, digest);
 	if (diff_id && strcmp(digest, diff_id) != 0)
-		return cor_fail(err, COR_CORRUPT, EBADMSG, "the layer's content has digest %s, its image's configuration says %s", digest,
-				diff_id);
+		return cor_fail(err, COR_CORRUPT, EBADMSG,
+				"the layer's content has digest %s, its image's configuration says %s",
+				digest, diff_id);
 	return 0;
 }
 
-int layer_apply(int fd, const char *diff_id, unsigned layer, struct tree *tree, struct ext4 *disk, struct cor_error *err)
+int layer_apply(int fd, const char *diff_id, unsigned layer, struct tree *tree, struct ext4 *disk,
+		struct cor_error *err)
 {
 	_cleanup_(reader_release) struct layer_reader reader = {.tree = tree, .disk = disk, .layer = layer};
-	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL), before;
-	int r;
+	_utf8_ struct utf8 utf8 = {0};
+	int r = utf8_enter(&utf8, err);
 
-	if (!utf8)
-		return cor_fail(err, COR_UNSUPPORTED, ENOTSUP, "this system has no C.UTF-8 locale");
-	before = uselocale(utf8);
-	r = reader_open(&reader, fd, err);
-	if (r == 0)
-		r = apply_entries(&reader, err);
-	if (r == 0)
-		r = check_digest(&reader, diff_id, err);
-	uselocale(before);
-	freelocale(utf8);
-	return r;
+	r = r ?: reader_open(&reader, fd, err);
+	r = r ?: apply_entries(&reader, err);
+	return r ?: check_digest(&reader, diff_id, err);
+}
+
+int layer_verify(int fd, const char *diff_id, struct cor_error *err)
+{
+	_cleanup_(reader_release) struct layer_reader reader = {0};
+	int r = raw_open(&reader, fd, err);
+
+	r = r ?: drain(&reader, reader.raw, err);
+	return r ?: check_digest(&reader, diff_id, err);
 }

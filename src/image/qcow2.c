@@ -52,11 +52,13 @@ int qcow2_create(int fd, uint64_t virtual_size, struct cor_error *err)
 	};
 
 	if (virtual_size == 0 || virtual_size % 512 || virtual_size > SIZE_MAX_)
-		return cor_fail(err, COR_INVALID, EINVAL, "a disk of %llu bytes cannot be made", (unsigned long long)virtual_size);
+		return cor_fail(err, COR_INVALID, EINVAL, "a disk of %llu bytes cannot be made",
+				(unsigned long long)virtual_size);
 	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
 		counts[i] = htobe16(i < clusters);
 	if (pwrite(fd, &header, sizeof(header), 0) != sizeof(header) ||
-	    pwrite(fd, &block_offset, sizeof(block_offset), REFCOUNT_TABLE_CLUSTER * CLUSTER_SIZE) != sizeof(block_offset) ||
+	    pwrite(fd, &block_offset, sizeof(block_offset), REFCOUNT_TABLE_CLUSTER * CLUSTER_SIZE) !=
+		    sizeof(block_offset) ||
 	    pwrite(fd, counts, sizeof(counts), REFCOUNT_BLOCK_CLUSTER * CLUSTER_SIZE) != sizeof(counts) ||
 	    ftruncate(fd, (off_t)(clusters * CLUSTER_SIZE)) < 0)
 		return cor_fail_errno(err, errno ? errno : ENOSPC, "write the overlay disk");

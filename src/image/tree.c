@@ -10,7 +10,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#define LINKS_MAX 40 /* as the kernel */
+#define LINKS_MAX      40 /* as the kernel */
 #define NAME_BYTES_MAX 255
 #define PATH_BYTES_MAX 4096
 #define NAMES_MAX      65000 /* of one file: what ext4 counts */
@@ -137,13 +137,14 @@ static void grow(struct tree *tree)
 }
 
 /* Takes over one name of the inode. */
-static int add_child(struct tree *tree, struct node *parent, const char *name, size_t size, struct inode *inode, unsigned layer,
-		     struct node **ret, struct cor_error *err)
+static int add_child(struct tree *tree, struct node *parent, const char *name, size_t size,
+		     struct inode *inode, unsigned layer, struct node **ret, struct cor_error *err)
 {
 	struct node *node, **slot;
 
 	if (tree->node_count >= TREE_NODES_MAX)
-		return cor_fail(err, COR_EXHAUSTED, EFBIG, "the image has more than %u files", TREE_NODES_MAX);
+		return cor_fail(err, COR_EXHAUSTED, EFBIG, "the image has more than %u files",
+				TREE_NODES_MAX);
 	if (tree->node_count >= tree->bucket_count)
 		grow(tree);
 	node = xcalloc(1, sizeof(*node) + size + 1);
@@ -251,8 +252,8 @@ static int split_path(const char *path, char **ret_parents, char **ret_last, str
 	return 0;
 }
 
-static int make_directory(struct tree *tree, struct node *parent, const char *name, size_t size, unsigned layer, struct node **ret,
-			  struct cor_error *err)
+static int make_directory(struct tree *tree, struct node *parent, const char *name, size_t size,
+			  unsigned layer, struct node **ret, struct cor_error *err)
 {
 	struct inode *inode = inode_new(S_IFDIR | 0755);
 	int r = add_child(tree, parent, name, size, inode, layer, ret, err);
@@ -263,8 +264,8 @@ static int make_directory(struct tree *tree, struct node *parent, const char *na
 }
 
 /* Puts a link's target before the rest of the path; *path is replaced. */
-static int follow(struct node **dir, struct tree *tree, const struct node *link, char **path, const char *rest, const char *whole,
-		  struct cor_error *err)
+static int follow(struct node **dir, struct tree *tree, const struct node *link, char **path,
+		  const char *rest, const char *whole, struct cor_error *err)
 {
 	const char *target = link->inode->target;
 	char *joined;
@@ -281,8 +282,8 @@ static int follow(struct node **dir, struct tree *tree, const struct node *link,
 
 /* The directory that `parents` leads to. With make, missing ones are made and belong to `layer`. -ENOENT without an error text when one is
  * missing and make is false. */
-static int walk(struct tree *tree, const char *parents, const char *whole, bool make, unsigned layer, struct node **ret,
-		struct cor_error *err)
+static int walk(struct tree *tree, const char *parents, const char *whole, bool make, unsigned layer,
+		struct node **ret, struct cor_error *err)
 {
 	_free_ char *path = xstrdup(parents);
 	struct node *dir = tree->root;
@@ -301,7 +302,8 @@ static int walk(struct tree *tree, const char *parents, const char *whole, bool 
 			continue;
 		}
 		if (n > NAME_BYTES_MAX)
-			return bad_path(err, ENAMETOOLONG, whole, "a link on the way has a name longer than 255 bytes");
+			return bad_path(err, ENAMETOOLONG, whole,
+					"a link on the way has a name longer than 255 bytes");
 		child = find_child(tree, dir, p, n);
 		if (!child) {
 			if (!make)
@@ -339,7 +341,8 @@ static void adopt_directory(struct node *node, struct inode *inode, unsigned lay
 }
 
 /* Clears the place for a new name: *ret is the directory it goes to, *ret_last the name. */
-static int prepare(struct tree *tree, const char *path, unsigned layer, struct node **ret, char **ret_last, struct cor_error *err)
+static int prepare(struct tree *tree, const char *path, unsigned layer, struct node **ret, char **ret_last,
+		   struct cor_error *err)
 {
 	_free_ char *parents = NULL, *last = NULL;
 	int r = split_path(path, &parents, &last, err);
@@ -393,7 +396,9 @@ int tree_link(struct tree *tree, const char *path, const char *target, unsigned 
 		return r;
 	from = r == 0 ? find_child(tree, dir, target_last, strlen(target_last)) : NULL;
 	if (!from)
-		return cor_fail(err, COR_CORRUPT, ENOENT, "layer entry '%.200s': a hard link to '%.200s', which does not exist", path, target);
+		return cor_fail(err, COR_CORRUPT, ENOENT,
+				"layer entry '%.200s': a hard link to '%.200s', which does not exist", path,
+				target);
 	if (S_ISDIR(from->inode->mode))
 		return bad_path(err, EISDIR, path, "a hard link to a directory");
 	if (from->inode->names >= NAMES_MAX)
@@ -460,7 +465,8 @@ struct node *tree_find(struct tree *tree, const char *path)
 	_free_ char *parents = NULL, *last = NULL;
 	struct node *dir;
 
-	if (split_path(path, &parents, &last, NULL) < 0 || walk(tree, parents, path, false, 0, &dir, NULL) < 0)
+	if (split_path(path, &parents, &last, NULL) < 0 ||
+	    walk(tree, parents, path, false, 0, &dir, NULL) < 0)
 		return NULL;
 	return *last ? find_child(tree, dir, last, strlen(last)) : dir;
 }

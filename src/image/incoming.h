@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Images that an archive holds, chosen and checked, before they are part of the store. */
+#pragma once
+
+#include "image/tarball.h"
+#include "oci/image_config.h"
+#include "oci/manifest.h"
+
+/* A blob in the folder of the archive. */
+struct incoming_blob {
+	char digest[DIGEST_SIZE];
+	char file[16];
+	uint64_t size;
+};
+
+struct incoming_image {
+	char *media_type;         /* of the manifest */
+	char digest[DIGEST_SIZE]; /* of the manifest */
+	uint64_t size;            /* of the manifest */
+	struct strv names;        /* normalised */
+	struct manifest manifest;
+	struct image_config config;  /* with as many diff_ids as the manifest has layers */
+	struct incoming_blob *blobs; /* manifest, configuration, layers in their order */
+	size_t blob_count;
+};
+
+struct incoming {
+	struct incoming_image *items; /* no two with the same manifest */
+	size_t count;
+};
+
+void incoming_release(struct incoming *incoming);
+#define _incoming_ _cleanup_(incoming_release)
+
+/* Each finds the images for a platform and adds them to *incoming. COR_CORRUPT for what is broken, COR_UNSUPPORTED when no image is for
+ * that platform; *incoming is to be released in any case. */
+int incoming_from_layout(const struct tarball *tarball, const struct platform *wanted,
+			 struct incoming *incoming, struct cor_error *err);
+int incoming_from_docker(const struct tarball *tarball, const struct platform *wanted,
+			 struct incoming *incoming, struct cor_error *err);
+
+/* For the two of them: */
+
+/* A further image, empty; borrowed until the next one is added. */
+struct incoming_image *incoming_add(struct incoming *incoming);
+void incoming_drop_last(struct incoming *incoming);
+void incoming_add_blob(struct incoming_image *image, const struct tarball_member *member);
+/* Adds a name as the archive writes it. COR_INVALID. */
+int incoming_add_name(struct incoming_image *image, const char *name, struct cor_error *err);
+/* Checks that manifest and configuration speak of the same layers. */
+int incoming_check(const struct incoming_image *image, struct cor_error *err);
+/* The error for an archive without an image for that platform; seen are the platforms that it has. */
+int incoming_no_platform(const struct platform *wanted, const struct strv *seen, struct cor_error *err);
+void incoming_note_platform(struct strv *seen, const struct platform *platform);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index.json: which manifests are images here, and under which names. */
+#pragma once
+
+#include "image/store.h"
+#include "oci/image_config.h"
+#include "oci/manifest.h"
+
+/* One manifest with all its names. */
+struct index_image {
+	char *media_type;
+	char digest[DIGEST_SIZE]; /* of the manifest */
+	uint64_t size;            /* of the manifest */
+	struct strv names;        /* normalised; may be empty */
+};
+
+struct index {
+	struct index_image *items; /* in the order in which they came */
+	size_t count;
+};
+
+/* A store without an index.json has no images. */
+int index_read(const struct image_store *store, struct index *ret, struct cor_error *err);
+int index_write(const struct image_store *store, const struct index *index, struct cor_error *err);
+void index_release(struct index *index);
+#define _index_ _cleanup_(index_release)
+
+/* index.lock, to be held from index_read to index_write; the store's lock comes before it. */
+int index_lock(const struct image_store *store, int *ret_fd, struct cor_error *err);
+
+/* The image with this manifest, added if it is not there. Borrowed, until the next change. */
+struct index_image *index_add(struct index *index, const char *media_type, const char *digest, uint64_t size);
+/* Gives a name to one image and takes it from every other. */
+void index_set_name(struct index *index, struct index_image *image, const char *name);
+void index_remove(struct index *index, size_t position);
+
+/* Finds what a person means: a name, an id, or the beginning of an id (image.h says in which order). *ret_name is the name that was
+ * meant, borrowed from the index, or NULL if it was the image. */
+int index_find(const struct image_store *store, const struct index *index, const char *ref,
+	       size_t *ret_position, const char **ret_name, struct cor_error *err);
+
+/* What an image's manifest and configuration say. */
+struct image_facts {
+	struct manifest manifest;
+	struct image_config parsed;
+	json_t *config;
+};
+int image_facts_read(const struct image_store *store, const struct index_image *image,
+		     struct image_facts *ret, struct cor_error *err);
+void image_facts_release(struct image_facts *facts);
+#define _image_facts_ _cleanup_(image_facts_release)
+
+/* The id of an image alone: the digest of its configuration. */
+int image_id_read(const struct image_store *store, const struct index_image *image, char ret[DIGEST_SIZE],
+		  struct cor_error *err);
+
+/* Bytes of configuration and layers. */
+uint64_t image_size(const struct manifest *manifest);

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `image load`: receive the archive, choose its images, unpack them, and only then make blobs, disks and names part of the store. So a bad
+ * layer is found here and not when a container is to start, and a failure at any point leaves the store as it was. No lock is held while
+ * bytes come in or are unpacked. */
+#include "base/str.h"
+#include "image/incoming.h"
+#include "image/index.h"
+#include "image/layer.h"
+#include "image/rootfs.h"
+#include "image/store.h"
+#include "oci/reference.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+struct load {
+	struct image_store *store;
+	struct workspace work;
+	struct tarball tarball;
+	struct incoming incoming;
+};
+
+static void load_release(struct load *load)
+{
+	incoming_release(&load->incoming);
+	tarball_release(&load->tarball);
+	workspace_release(&load->work);
+}
+
+static int choose_images(struct load *load, const struct platform *wanted, struct cor_error *err)
+{
+	if (tarball_find_file(&load->tarball, "index.json") ||
+	    tarball_find_file(&load->tarball, "oci-layout"))
+		return incoming_from_layout(&load->tarball, wanted, &load->incoming, err);
+	return incoming_from_docker(&load->tarball, wanted, &load->incoming, err);
+}
+
+/* In place of the names that the archive has. */
+static int rename_image(struct incoming *incoming, const char *name, struct cor_error *err)
+{
+	_reference_ struct reference ref = {0};
+	int r = reference_parse(name, &ref, err);
+
+	if (r < 0)
+		return r;
+	if (ref.digest)
+		return cor_fail(err, COR_INVALID, EINVAL,
+				"'%s' cannot be given as a name: a digest is not chosen", name);
+	if (incoming->count != 1)
+		return cor_fail(err, COR_INVALID, EINVAL,
+				"the archive holds %zu images, and --tag names one: load them without it",
+				incoming->count);
+	strv_release(&incoming->items[0].names);
+	strv_take(&incoming->items[0].names, reference_name(&ref));
+	return 0;
+}
+
+/* ---- unpacking ---- */
+
+static int open_received(void *userdata, const struct descriptor *layer, int *ret_fd, struct cor_error *err)
+{
+	const struct load *load = userdata;
+
+	for (size_t i = 0; i < load->incoming.count; i++) {
+		const struct incoming_image *image = &load->incoming.items[i];
+
+		for (size_t j = 0; j < image->blob_count; j++) {
+			if (strcmp(image->blobs[j].digest, layer->digest) != 0)
+				continue;
+			*ret_fd = openat(load->work.fd, image->blobs[j].file, O_RDONLY | O_CLOEXEC);
+			return *ret_fd < 0 ? cor_fail_errno(err, errno, "read a layer") : 0;
+		}
+	}
+	return cor_fail(err, COR_INTERNAL, ENOENT, "a layer got lost");
+}
+
+static bool is_stored(const struct index *index, const char *digest)
+{
+	for (size_t i = 0; i < index->count; i++)
+		if (strcmp(index->items[i].digest, digest) == 0)
+			return true;
+	return false;
+}
+
+/* The disk is there, but these layers may claim to be others than they are. */
+static int verify_layers(struct load *load, const struct incoming_image *image, struct cor_error *err)
+{
+	for (size_t i = 0; i < image->manifest.layer_count; i++) {
+		const struct descriptor *layer = &image->manifest.layers[i];
+		const char *diff_id = image->config.diff_ids.items[i];
+		_fd_ int fd = -1;
+		int r;
+
+		if (strcmp(layer->digest, diff_id) == 0)
+			continue;
+		r = open_received(load, layer, &fd, err);
+		r = r ?: layer_verify(fd, diff_id, err);
+		if (r < 0)
+			return cor_context(err, r, "layer %.12s", digest_hex(layer->digest));
+	}
+	return 0;
+}
+
+static void disk_file(size_t position, char out[32])
+{
+	snprintf(out, 32, "disk-%zu", position);
+}
+
+static int unpack_images(struct load *load, struct cor_error *err)
+{
+	_index_ struct index index = {0};
+	int r = index_read(load->store, &index, err);
+
+	for (size_t i = 0; r == 0 && i < load->incoming.count; i++) {
+		const struct incoming_image *image = &load->incoming.items[i];
+		char name[ROOTFS_NAME_SIZE], file[32];
+
+		rootfs_name(&image->config, name);
+		disk_file(i, file);
+		if (!rootfs_exists(load->store, name))
+			r = rootfs_build(&image->manifest, &image->config, open_received, load, load->work.fd,
+					 file, err);
+		else if (!is_stored(&index, image->digest))
+			r = verify_layers(load, image, err);
+		if (r < 0)
+			return cor_context(err, r, "image '%s'",
+					   image->names.count ? image->names.items[0]
+							      : image->manifest.config.digest);
+	}
+	return r;
+}
+
+/* ---- publishing: the store's lock is held ---- */
+
+static int publish_blob(struct load *load, const struct incoming_blob *blob, struct cor_error *err)
+{
+	_fd_ int fd = -1;
+	struct stat st;
+
+	if (fstatat(load->store->blobs, digest_hex(blob->digest), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) && (uint64_t)st.st_size == blob->size)
+		return 0;
+	fd = openat(load->work.fd, blob->file, O_RDONLY | O_CLOEXEC);
+	/* A layer that came twice under two names has moved with the first. */
+	if (fd < 0 || fdatasync(fd) < 0 ||
+	    renameat(load->work.fd, blob->file, load->store->blobs, digest_hex(blob->digest)) < 0)
+		return cor_fail_errno(err, errno, "put %s into the image store", blob->digest);
+	return 0;
+}
+
+static int publish_files(struct load *load, struct cor_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < load->incoming.count; i++) {
+		const struct incoming_image *image = &load->incoming.items[i];
+		char name[ROOTFS_NAME_SIZE], file[32];
+
+		for (size_t j = 0; r == 0 && j < image->blob_count; j++)
+			r = publish_blob(load, &image->blobs[j], err);
+		rootfs_name(&image->config, name);
+		disk_file(i, file);
+		if (r == 0 && faccessat(load->work.fd, file, F_OK, 0) == 0)
+			r = rootfs_publish(load->store, load->work.fd, file, name, err);
+	}
+	return r ?: store_sync_folder(load->store->blobs, err);
+}
+
+static int publish_names(struct load *load, struct cor_error *err)
+{
+	_index_ struct index index = {0};
+	_fd_ int fd = -1;
+	int r = index_lock(load->store, &fd, err);
+
+	r = r ?: index_read(load->store, &index, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < load->incoming.count; i++) {
+		const struct incoming_image *image = &load->incoming.items[i];
+		struct index_image *stored = index_add(&index, image->media_type, image->digest, image->size);
+		const char *name;
+
+		strv_foreach (&image->names, j, name)
+			index_set_name(&index, stored, name);
+	}
+	return index_write(load->store, &index, err);
+}
+
+static int publish(struct load *load, struct cor_error *err)
+{
+	_fd_ int fd = -1;
+	int r = store_lock(load->store, LOCK_SH, &fd, err);
+
+	r = r ?: publish_files(load, err);
+	return r ?: publish_names(load, err);
+}
+
+/* ---- */
+
+static void tell_names(const struct incoming *incoming, struct cor_strings *ret)
+{
+	struct strv names = {0};
+
+	for (size_t i = 0; i < incoming->count; i++) {
+		strv_add_all(&names, &incoming->items[i].names);
+		if (!incoming->items[i].names.count)
+			strv_add(&names, incoming->items[i].manifest.config.digest);
+	}
+	*ret = (struct cor_strings){.items = names.items, .count = names.count};
+}
+
+int image_load(struct image_store *store, int fd, const struct cor_image_load_options *options,
+	       struct cor_strings *ret_names, struct cor_error *err)
+{
+	_cleanup_(load_release) struct load load = {.store = store};
+	struct platform wanted = platform_host();
+	int r = options && options->platform ? platform_parse(options->platform, &wanted, err) : 0;
+
+	if (r < 0)
+		return r;
+	store_sweep_tmp(store);
+	r = workspace_open(store, &load.work, err);
+	r = r ?: tarball_receive(fd, load.work.fd, &load.tarball, err);
+	r = r ?: choose_images(&load, &wanted, err);
+	if (r == 0 && options && options->name)
+		r = rename_image(&load.incoming, options->name, err);
+	r = r ?: unpack_images(&load, err);
+	r = r ?: publish(&load, err);
+	if (r < 0)
+		return r;
+	tell_names(&load.incoming, ret_names);
+	return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unpacked stacks of layers: rootfs/KEY.ext4. */
+#pragma once
+
+#include "image/store.h"
+#include "oci/image_config.h"
+#include "oci/manifest.h"
+
+#define ROOTFS_NAME_SIZE (DIGEST_HEX_SIZE + 5)
+
+/* How layers are opened for reading; the descriptor is the caller's. */
+typedef int layer_open_fn(void *userdata, const struct descriptor *layer, int *ret_fd, struct cor_error *err);
+
+/* "KEY.ext4": what it is called in rootfs/. */
+void rootfs_name(const struct image_config *config, char out[ROOTFS_NAME_SIZE]);
+bool rootfs_exists(const struct image_store *store, const char *name);
+
+/* Unpacks all layers into the new file `file` in the folder dir, and syncs it. The manifest has as many layers as the configuration. After a failure the file may
+ * be there, good for nothing. */
+int rootfs_build(const struct manifest *manifest, const struct image_config *config,
+		 layer_open_fn *open_layer, void *userdata, int dir, const char *file, struct cor_error *err);
+
+/* Moves a built one to its place. That another one is there already is no error: they are equal. */
+int rootfs_publish(const struct image_store *store, int dir, const char *file, const char *name,
+		   struct cor_error *err);
