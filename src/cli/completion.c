@@ -204,7 +204,7 @@ static const char zsh_code[] =
 	"# The candidates for what an option or operand takes.\n"
 	"_coracle_offer() {\n"
 	"\tcase $1 in\n"
-	"\t=*) compadd -- ${=1#=} ;;\n"
+	"\t'='*) compadd -- ${=1#=} ;;\n"
 	"\tfiles) _files ;;\n"
 	"\tfolders) _files -/ ;;\n"
 	"\tsignals) compadd -- HUP INT QUIT KILL USR1 USR2 TERM STOP CONT ;;\n"

@@ -71,7 +71,8 @@ static const struct command image_load = {
 		"or 'skopeo copy' write it. Prints the names of what it loaded.",
 	.examples = "coracle image load -i image.tar\n"
 		    "docker save alpine | coracle image load\n"
-		    "skopeo copy docker://alpine oci-archive:a.tar && coracle load -i a.tar -t alpine",
+		    "skopeo copy docker://alpine oci-archive:a.tar\n"
+		    "coracle load -i a.tar --tag alpine",
 	.groups = (const struct option_group *const[]){&load_group, NULL},
 	.run = load_run,
 };

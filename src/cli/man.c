@@ -45,7 +45,7 @@ static void print_synopsis(const char *path, const struct command *command, FILE
 	fputs(".SH SYNOPSIS\n.B ", out);
 	print_text(path, out);
 	if (command->groups)
-		fputs("\n[\\fIOPTION\\fR...]", out);
+		fputs("\n[\\fIOPTION\\fR...]\\&", out);
 	if (command->commands)
 		fputs("\n\\fICOMMAND\\fR ...", out);
 	if (command->operands) {
@@ -60,7 +60,8 @@ static void print_options(const struct command *command, FILE *out)
 	if (command->groups)
 		fputs(".SH OPTIONS\n", out);
 	for (const struct option_group *const *g = command->groups; g && *g; g++) {
-		fprintf(out, ".SS %s\n", (*g)->title);
+		if (!text_same((*g)->title, "Options"))
+			fprintf(out, ".SS %s\n", (*g)->title);
 		for (const struct option *o = (*g)->options; o->name; o++) {
 			_text_ char *left = help_option(o);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A libcoracle that runs no machine, for tests of the command alone. It prints what it is asked to standard error as "call: …" lines, and answers by what the names
- * say: a container or image "missing" is not there, "busy" runs already, an image's command "exit" ends with the status behind it.
- * Nothing is kept from call to call. */
+/* A libcoracle that runs no machine, for tests of the command alone. With FAKE_CALLS it prints what it is asked to standard error as
+ * "call: …" lines. It answers by what names say: a container or image "missing" is not there, "busy" runs already, "tty" has a terminal; and a
+ * command is a script: "exit 7", "echo words", "cat", … (cor_session_run). Nothing is kept from call to call. */
 #include "coracle/coracle.h"
 
 #include <errno.h>
@@ -117,10 +117,9 @@ int cor_status_exit_code(enum cor_status status)
 
 int cor_signal_parse(const char *text, int *ret_signal)
 {
-	if (strcmp(text, "TERM") == 0 || strcmp(text, "15") == 0)
-		*ret_signal = 15;
-	else
+	if (strcmp(text, "TERM") != 0 && strcmp(text, "15") != 0)
 		return -EINVAL;
+	*ret_signal = 15;
 	return 0;
 }
 
@@ -137,13 +136,60 @@ static void call_process(const struct cor_process_options *process)
 {
 	call_list("arg", process->args);
 	call_list("env", process->env);
-	call("user=%s dir=%s tty=%d in=%d privileged=%d", process->user ? process->user : "-",
+	call("user=%s dir=%s tty=%d in=%d privileged=%d size=%ux%u", process->user ? process->user : "-",
 	     process->working_directory ? process->working_directory : "-", process->terminal,
-	     process->interactive, process->privileged);
+	     process->interactive, process->privileged, process->rows, process->columns);
 	last_script[0] = '\0';
 	for (size_t i = 0; process->args && process->args[i]; i++)
 		snprintf(last_script + strlen(last_script), sizeof(last_script) - strlen(last_script), "%s%s",
 			 i ? " " : "", process->args[i]);
+}
+
+static void call_create(const struct cor_container_options *options)
+{
+	const struct {
+		const char *name;
+		const char *const *list;
+	} lists[] = {
+		{"label", options->labels},           {"annotation", options->annotations},
+		{"cap-add", options->cap_add},        {"cap-drop", options->cap_drop},
+		{"security", options->security},      {"ulimit", options->ulimits},
+		{"sysctl", options->sysctls},         {"tmpfs", options->tmpfs},
+		{"add-host", options->add_hosts},     {"dns", options->dns},
+		{"dns-search", options->dns_search},  {"dns-option", options->dns_options},
+		{"kernel-arg", options->kernel_args},
+	};
+	const struct {
+		const char *name, *text;
+	} texts[] = {
+		{"name", options->name},         {"hostname", options->hostname},
+		{"network", options->network},   {"stop-signal", options->stop_signal},
+		{"platform", options->platform}, {"kernel", options->kernel},
+		{"init", options->init_image},   {"accel", options->accelerator},
+	};
+	const struct {
+		const char *name;
+		bool on;
+	} flags[] = {
+		{"no-dns", options->no_dns},       {"privileged", options->privileged},
+		{"read-only", options->read_only}, {"init", options->init},
+		{"rm", options->auto_remove},      {"virtualization", options->virtualization},
+	};
+
+	call("create %s cpus=%g memory=%llu shm=%llu stop-timeout=%d", options->image, options->cpus,
+	     (unsigned long long)options->memory, (unsigned long long)options->shm_size,
+	     options->stop_timeout_s);
+	if (options->entrypoint)
+		call("entrypoint=%s", options->entrypoint[0] ? options->entrypoint[0] : "(none)");
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		call_list(lists[i].name, lists[i].list);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i].text)
+			call("%s=%s", texts[i].name, texts[i].text);
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (flags[i].on)
+			call("flag %s", flags[i].name);
+	call_process(&options->process);
 }
 
 int cor_container_create(struct cor_context *ctx, const struct cor_container_options *options, char **ret_id,
@@ -156,20 +202,7 @@ int cor_container_create(struct cor_context *ctx, const struct cor_container_opt
 	if (options->name && strcmp(options->name, "taken") == 0)
 		return fail(err, COR_EXISTS, EEXIST,
 			    "the name 'taken' is in use; remove its container first");
-	call("create image=%s name=%s rm=%d ro=%d init=%d privileged=%d", options->image,
-	     options->name ? options->name : "-", options->auto_remove, options->read_only, options->init,
-	     options->privileged);
-	call("cpus=%g memory=%llu shm=%llu stop=%s/%d net=%s accel=%s", options->cpus,
-	     (unsigned long long)options->memory, (unsigned long long)options->shm_size,
-	     options->stop_signal ? options->stop_signal : "-", options->stop_timeout_s,
-	     options->network ? options->network : "-", options->accelerator ? options->accelerator : "-");
-	if (options->entrypoint)
-		call("entrypoint=%s", options->entrypoint[0] ? options->entrypoint[0] : "(none)");
-	call_list("label", options->labels);
-	call_list("tmpfs", options->tmpfs);
-	call_list("cap-add", options->cap_add);
-	call_list("kernel-arg", options->kernel_args);
-	call_process(&options->process);
+	call_create(options);
 	*ret_id = strdup(ID);
 	return 0;
 }
@@ -179,6 +212,8 @@ static int start_session(const struct cor_streams *streams, struct cor_session *
 {
 	if (strncmp(last_script, "nothing", 7) == 0)
 		return fail(err, COR_NO_EXECUTABLE, ENOENT, "'nothing' is not in the container");
+	if (last_script[0] == '-')
+		return fail(err, COR_NO_EXECUTABLE, ENOENT, "'%s' is not in the container", last_script);
 	if (strncmp(last_script, "/etc", 4) == 0)
 		return fail(err, COR_CANNOT_EXECUTE, EACCES, "'/etc' cannot be executed");
 	if (ret_session) {
@@ -197,6 +232,10 @@ int cor_container_start(struct cor_context *ctx, const char *ref, const struct c
 	if (r == 0 && strcmp(ref, "busy") == 0)
 		return fail(err, COR_BUSY, EBUSY, "container 'busy' is running");
 	call("start %.12s attached=%d", ref, ret_session != NULL);
+	if (strcmp(ref, "seven") == 0)
+		strcpy(last_script, "exit 7");
+	if (strcmp(ref, "tty") == 0)
+		strcpy(last_script, "keys");
 	return r < 0 ? r : start_session(streams, ret_session, err);
 }
 
@@ -205,6 +244,7 @@ int cor_container_attach(struct cor_context *ctx, const char *ref, const struct 
 {
 	int r = lookup("container", ref, err);
 
+	strcpy(last_script, strcmp(ref, "tty") == 0 ? "keys" : "cat");
 	call("attach in=%d err=%d keys=%s", streams->in, streams->err,
 	     streams->detach_keys ? streams->detach_keys : "-");
 	return r < 0 ? r : start_session(streams, ret_session, err);
@@ -221,12 +261,29 @@ int cor_container_exec(struct cor_context *ctx, const char *ref, const struct co
 	return r < 0 ? r : start_session(streams, ret_session, err);
 }
 
-/* Waits for signals until one came or the session was given up, as a process that traps them would. */
-static void await_signal(struct cor_session *session)
+/* Waits until a signal came (any, or with deaf none) or the session was given up. */
+static void await_signal(struct cor_session *session, bool deaf)
 {
 	(void)!write(session->streams.out, "ready\n", 6);
-	while (!session->signal && !session->interrupted)
+	while ((deaf || !session->signal) && !session->interrupted)
 		usleep(1000);
+}
+
+/* Tells each byte that is typed, until "q". */
+static void echo_keys(struct cor_session *session)
+{
+	unsigned char key = 0;
+	ssize_t n;
+
+	dprintf(session->streams.out, "ready keys=%s err=%d\r\n",
+		session->streams.detach_keys ? session->streams.detach_keys : "-", session->streams.err);
+	while (key != 'q') {
+		n = read(session->streams.in, &key, 1);
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return;
+		if (n > 0)
+			dprintf(session->streams.out, "key %u\r\n", key);
+	}
 }
 
 int cor_session_run(struct cor_session *session, enum cor_session_result *ret_result,
@@ -257,27 +314,35 @@ int cor_session_run(struct cor_session *session, enum cor_session_result *ret_re
 		return fail(err, COR_UNAVAILABLE, EPIPE, "output");
 	} else if (strcmp(script, "detach") == 0) {
 		*ret_result = COR_SESSION_DETACHED;
-	} else if (strcmp(script, "trap") == 0) {
-		await_signal(session);
+	} else if (strcmp(script, "trap") == 0 || strcmp(script, "deaf") == 0) {
+		await_signal(session, strcmp(script, "deaf") == 0);
 		ret_exit->code = 100 + session->signal;
-	} else if (strcmp(script, "deaf") == 0) {
-		(void)!write(session->streams.out, "ready\n", 6);
-		while (!session->interrupted)
-			usleep(1000);
-		*ret_result = COR_SESSION_INTERRUPTED;
+		if (session->interrupted)
+			*ret_result = COR_SESSION_INTERRUPTED;
+	} else if (strcmp(script, "keys") == 0) {
+		echo_keys(session);
+	} else if (strcmp(script, "crash") == 0) {
+		abort();
 	}
 	return 0;
 }
 
 void cor_session_resize(struct cor_session *session, unsigned rows, unsigned columns)
 {
+	char text[64];
+	int n = snprintf(text, sizeof(text), "size %ux%u\r\n", rows, columns);
+
+	(void)!write(session->streams.out, text, (size_t)n);
 }
 
 void cor_session_signal(struct cor_session *session, int signal)
 {
+	char text[32];
+	int n = snprintf(text, sizeof(text), "signal %d\n", signal);
+
 	session->signal = signal;
 	/* So that a test knows when to send the next one. */
-	(void)!write(session->streams.out, "signal\n", 7);
+	(void)!write(session->streams.out, text, (size_t)n);
 }
 
 void cor_session_interrupt(struct cor_session *session)
@@ -350,10 +415,10 @@ int cor_container_inspect(struct cor_context *ctx, const char *ref, char **ret_j
 
 	if (r == 0 && strcmp(ref, "busybox") == 0)
 		r = fail(err, COR_NOT_FOUND, ENOENT, "no container 'busybox'");
-	if (r == 0 &&
-	    asprintf(ret_json,
-		     "{\"Id\":\"%s\",\"Name\":\"%s\",\"Config\":{\"Tty\":false,\"OpenStdin\":true}}", ID,
-		     ref) < 0)
+	if (r == 0 && asprintf(ret_json,
+			       "{\"Id\":\"%s\",\"Name\":\"%s\",\"Note\":\"\xc2\x9b\",\"Config\":{\"Tty\":%s,"
+			       "\"OpenStdin\":true}}",
+			       ID, ref, strcmp(ref, "tty") == 0 ? "true" : "false") < 0)
 		abort();
 	return r;
 }
