@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measures Coracle against the bare machine and against podman, in one run, interleaved, and writes a table with medians and ratios.
+
+bench.py [ROUNDS]     (default 10; see `make bench`)
+"""
+import json, os, re, statistics, subprocess, sys, tempfile, time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CORACLE = f"{TOP}/build/coracle"
+BARE = f"{TOP}/build/bench/bare"
+INITRAMFS = f"{TOP}/build/src/init/initramfs.cpio"
+PODMAN = ["podman", "--runtime", "runc"]
+LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
+MEGABYTES = 200
+
+
+def run(*words, **options):
+    return subprocess.run(words, check=True, capture_output=True, text=True, **options).stdout.strip()
+
+
+def milliseconds(*words):
+    began = time.monotonic()
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    return (time.monotonic() - began) * 1000
+
+
+def megabytes_per_second(*words):
+    return MEGABYTES * 1048576 / 1e3 / milliseconds(*words)
+
+
+class Table:
+    """Rows of measured values, each beside what it is compared with and its target."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, what, value, unit, peer="", ratio=None, target=""):
+        shown = f"{value:.1f} {unit}" if isinstance(value, float) else f"{value} {unit}"
+        self.rows.append((what, shown, peer, f"{ratio:.2f}" if ratio is not None else "", target))
+
+    def text(self):
+        rows = [("what", "median", "compared with", "ratio", "to reach"), ("---",) * 5, *self.rows]
+        return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def raw_port_initramfs(work):
+    run("gcc", "-O2", "-static", "-o", f"{work}/init", f"{TOP}/bench/raw_port.c")
+    run("sh", "-c", f"cd {work} && echo init | cpio --quiet -o -H newc >raw.cpio")
+    return f"{work}/raw.cpio"
+
+
+def measure_start(table, rounds, kernel):
+    bare, cold, stages = [], [], {}
+    for _ in range(rounds):
+        bare.append(float(run(BARE, "boot", kernel, INITRAMFS)))
+        cold.append(milliseconds(CORACLE, "run", "--rm", "busybox", "true"))
+    out = subprocess.run([CORACLE, "run", "--rm", "--timings", "busybox", "true"], check=True, capture_output=True, text=True)
+    ratio = statistics.median(cold) / statistics.median(bare)
+    table.add("bare QEMU, same kernel and init, to init's first answer", statistics.median(bare), "ms")
+    table.add("cold `run --rm busybox true`, whole", statistics.median(cold), "ms", "bare QEMU", ratio, "1100 ms, 1.25")
+    return out.stderr.strip()
+
+
+def measure_exec(table, rounds, podman):
+    ours, theirs = [], []
+    run(CORACLE, "run", "-d", "--name", "bench", "busybox", "sleep", "10000")
+    try:
+        for _ in range(rounds * 2):
+            ours.append(milliseconds(CORACLE, "exec", "bench", "true"))
+            if podman:
+                theirs.append(milliseconds(*PODMAN, "exec", "coracle-bench", "true"))
+        ratio = statistics.median(ours) / statistics.median(theirs) if theirs else None
+        peer = f"podman exec, {statistics.median(theirs):.1f} ms" if theirs else "podman is not there"
+        table.add("`exec` of true", statistics.median(ours), "ms", peer, ratio, "60 ms, 0.3")
+        rollup = open(f"/proc/{vmm_pid()}/smaps_rollup").read()
+        private = sum(int(kib) for kib in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+)", rollup, re.M))
+        table.add("private memory of one idle machine (1 GiB asked)", private / 1024, "MiB")
+    finally:
+        run(CORACLE, "rm", "-f", "bench")
+
+
+def vmm_pid():
+    short = json.loads(run(CORACLE, "inspect", "bench"))[0]["Id"][:12]
+    return run("pgrep", "-f", f"qemu.*-name coracle-{short}").split()[0]
+
+
+def measure_output(table, rounds, kernel, work):
+    raw, ours = [], []
+    initramfs = raw_port_initramfs(work)
+    run(CORACLE, "run", "-d", "--name", "bench", "busybox", "sleep", "10000")
+    try:
+        run(CORACLE, "exec", "bench", "sh", "-c", f"head -c {MEGABYTES}m /dev/zero >/dev/shm/x || head -c {MEGABYTES}m /dev/zero >/x")
+        for _ in range(max(3, rounds // 2)):
+            raw.append(float(run(BARE, "port", kernel, initramfs)))
+            ours.append(megabytes_per_second(CORACLE, "exec", "bench", "cat", "/x"))
+    finally:
+        run(CORACLE, "rm", "-f", "bench")
+    ratio = statistics.median(ours) / statistics.median(raw)
+    peer = f"raw virtio-serial port, {statistics.median(raw):.1f} MB/s"
+    table.add(f"output of {MEGABYTES} MB through `exec cat`", statistics.median(ours), "MB/s", peer, ratio, "0.6")
+
+
+def measure_idle_calls(table, rounds):
+    for words in (["ls"], ["--help"], ["image", "ls"]):
+        times = [milliseconds(CORACLE, *words) for _ in range(rounds * 2)]
+        table.add(f"`coracle {' '.join(words)}`", statistics.median(times), "ms", target="15 ms")
+
+
+def start_podman(work):
+    """A busybox of podman's beside ours; None where podman cannot run."""
+    try:
+        archive = f"{TOP}/build/test-images/busybox.tar"
+        run(*PODMAN, "load", "-i", archive)
+        run(*PODMAN, "run", "-d", "--rm", "--network", "none", *LIMITS, "--name", "coracle-bench", "busybox", "sleep", "10000")
+        return True
+    except (subprocess.CalledProcessError, FileNotFoundError) as error:
+        print("podman cannot run here:", getattr(error, "stderr", error), file=sys.stderr)
+        return None
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    table = Table()
+    with tempfile.TemporaryDirectory(prefix="cor.") as work:
+        os.environ.update(CORACLE_ROOT=f"{work}/data", CORACLE_RUNTIME_DIR=f"{work}/run")
+        run(f"{TOP}/tests/prepare")
+        run(CORACLE, "image", "load", "-i", f"{TOP}/build/test-images/busybox.tar")
+        kernel = run(f"{TOP}/kernel/build.sh")
+        info = json.loads(run(CORACLE, "system", "info", "--format", "json"))
+        stages = measure_start(table, rounds, kernel)
+        podman = start_podman(work)
+        try:
+            measure_exec(table, rounds, podman)
+        finally:
+            if podman:
+                run(*PODMAN, "rm", "-f", "-t", "0", "coracle-bench")
+        measure_output(table, rounds, kernel, work)
+        measure_idle_calls(table, rounds)
+        table.add("kernel (vmlinux)", os.path.getsize(kernel) / 1048576, "MiB")
+        table.add("initramfs, init alone in it", os.path.getsize(INITRAMFS) / 1048576, "MiB", target="2.5 MiB")
+    accelerator = info["accelerator"]
+    print(f"{os.cpu_count()} CPUs, Linux {os.uname().release}, accelerator {accelerator['name']}: {accelerator['reason']}\n")
+    print(table.text())
+    print("\nStages of one cold run:\n")
+    print("\n".join("    " + line for line in stages.splitlines()))
+
+
+main()

@@ -1,0 +1,62 @@
+# What the whole-program tests share. Each file has its own roots and its own images, and must leave no process behind.
+
+top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+
+# roots: fresh data and run roots below a folder with a short name, and the test images loaded. For setup_file.
+roots() {
+	WORK=$(mktemp -d /tmp/cor.XXXXXX)
+	export WORK CORACLE_ROOT=$WORK/data CORACLE_RUNTIME_DIR=$WORK/run CORACLE=$top/build/coracle
+	"$top/tests/prepare"
+	coracle image load -q -i "$top/build/test-images/busybox.tar"
+}
+
+# The command under test; AS_USER runs it as that user id, out of an installation that the user can read.
+coracle() {
+	if [[ -n ${AS_USER-} ]]; then
+		setpriv --reuid "$AS_USER" --regid "$AS_USER" --clear-groups env HOME="$WORK/home" "$CORACLE" "$@"
+	else
+		"$CORACLE" "$@"
+	fi
+}
+
+# become_user UID: from here on `coracle` is an ordinary user's, with roots of its own.
+become_user() {
+	export AS_USER=$1
+	CORACLE_ROOT=$WORK/home/data CORACLE_RUNTIME_DIR=$WORK/home/run
+	export CORACLE=$WORK/installation/usr/local/bin/coracle
+	chmod 755 "$WORK"
+	DESTDIR=$WORK/installation make -s -C "$top" install
+	install -d -m 700 -o "$AS_USER" -g "$AS_USER" "$WORK/home"
+	coracle image load -q <"$top/build/test-images/busybox.tar"
+}
+
+# Shims and VMMs of this file's roots that are still there.
+processes() {
+	pgrep -f "coracle-shim .*--data $WORK" || true
+	for id in $(cat "$CORACLE_ROOT"/names/* 2>/dev/null); do
+		pgrep -f "name coracle-${id:0:12}" || true
+	done
+}
+
+# await COMMAND...: until it succeeds; fails after half a minute.
+await() {
+	for ((i = 0; i < 300; i++)); do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.1
+	done
+	echo "never true: $*" >&2
+	return 1
+}
+
+none() { [[ -z $(processes) ]]; }
+
+# For teardown_file: removes all containers, and fails if anything of them stays.
+nothing_left() {
+	for name in $(coracle ls -aq); do
+		coracle rm -f "$name" >/dev/null
+	done
+	await none
+	[[ -z $(ls "$CORACLE_ROOT/containers" "$CORACLE_ROOT/names" "$CORACLE_RUNTIME_DIR/c" 2>/dev/null | grep -v :) ]]
+	! grep -q "$WORK" /proc/self/mounts
+	rm -rf "$WORK"
+}

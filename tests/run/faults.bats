@@ -1,0 +1,164 @@
+# What breaks, and what is told and left behind then.
+
+setup_file() {
+	load ../lib
+	roots
+}
+teardown_file() {
+	load ../lib
+	nothing_left
+}
+setup() { load ../lib; }
+
+shim_of() { pgrep -f "coracle-shim .*--id $(cat "$CORACLE_ROOT/names/$1")"; }
+vmm_of() {
+	local id
+	id=$(cat "$CORACLE_ROOT/names/$1")
+	pgrep -f "qemu.*-name coracle-${id:0:12}"
+}
+
+# usable NAME: whatever happened to it, the next commands see the truth, and the name can be used again.
+usable() {
+	coracle ls -a >/dev/null
+	await eval "coracle rm -f $1 || ! coracle inspect $1"
+	[ "$(coracle run --rm --name "$1" busybox echo again)" = again ]
+	await none
+}
+
+@test "the command is killed at each stage: nothing hangs, nothing stays" {
+	for delay in 0.02 0.1 0.4 0.8 2; do
+		"$CORACLE" run --rm --name killed busybox sleep 3 3>&- &
+		sleep "$delay"
+		kill -KILL $!
+		wait $! 2>/dev/null || true
+		usable killed
+	done
+}
+
+@test "the shim is killed at each stage: its machine dies with it, status 137 is recorded" {
+	for delay in 0 0.3 2; do
+		"$CORACLE" run --name orphan busybox sleep 100 3>&- 2>/dev/null &
+		command=$!
+		await shim_of orphan
+		sleep "$delay"
+		vmm=$(vmm_of orphan || true)
+		kill -KILL "$(shim_of orphan)"
+		wait $command && false
+		if [ -n "$vmm" ]; then await eval "! kill -0 $vmm"; fi
+		if [ "$delay" = 2 ]; then
+			[ "$(coracle inspect orphan | jq -r '.[0].State.Status + " " + (.[0].State.ExitCode | tostring)')" = "exited 137" ]
+			[ "$(coracle wait orphan)" = 137 ]
+		fi
+		usable orphan
+	done
+}
+
+@test "the machine is killed: the command says so, status 137" {
+	"$CORACLE" run --name lost busybox sleep 100 3>&- 2>"$WORK/lost" &
+	command=$!
+	await vmm_of lost
+	sleep 2
+	kill -KILL "$(vmm_of lost)"
+	status=0
+	wait $command || status=$?
+	[ "$status" -eq 137 ] || [ "$status" -eq 125 ]
+	grep -q "machine was killed" "$WORK/lost"
+	[ "$(coracle inspect lost | jq -r '.[0].State.ExitCode')" = 137 ]
+	usable lost
+}
+
+@test "a machine that is killed while it boots is an error of the start" {
+	"$CORACLE" run --name early busybox true 3>&- 2>"$WORK/early" &
+	command=$!
+	await vmm_of early
+	kill -KILL "$(vmm_of early)"
+	status=0
+	wait $command || status=$?
+	[ "$status" -eq 125 ]
+	grep -q "machine" "$WORK/early"
+	usable early
+}
+
+@test "a panic of the guest's kernel is told as one, with where to look" {
+	run coracle run --name panics --kernel-arg rdinit=/nothing busybox true
+	[ "$status" -eq 125 ]
+	[[ $output == *"kernel panicked"* ]]
+	coracle logs --boot panics | grep -q "Kernel panic"
+	usable panics
+}
+
+@test "a process that runs out of memory is told as one" {
+	run coracle run --name greedy --memory 128m busybox sh -c 'x=$(yes | head -c 500000000)'
+	[ "$status" -ne 0 ]
+	coracle inspect greedy | jq -e '.[0].State.OOMKilled' || [[ $output == *memory* ]]
+	usable greedy
+}
+
+@test "a full disk of the guest is the process's own error" {
+	run coracle run --rm --tmpfs /small:size=64k busybox sh -c 'head -c 100000 /dev/zero >/small/x'
+	[ "$status" -ne 0 ]
+	[[ $output == *"No space left"* ]]
+}
+
+@test "a guest that fills its disk after the host's is full gets an error and nothing else breaks" {
+	[ "$(id -u)" -eq 0 ]
+	mkdir "$WORK/small"
+	mount -t tmpfs -o size=24m none "$WORK/small"
+	run env CORACLE_ROOT="$WORK/small/data" sh -c \
+		"$CORACLE image load -q -i $top/build/test-images/busybox.tar && $CORACLE run --rm busybox sh -c 'head -c 60000000 /dev/urandom >/big; sync; echo over'"
+	umount "$WORK/small"
+	rmdir "$WORK/small"
+	[[ $output == *over* || $output == *rror* ]]
+	none
+}
+
+@test "no QEMU, no kernel, no init: one line that tells the remedy, status 125, nothing left" {
+	for variable in CORACLE_QEMU CORACLE_KERNEL CORACLE_INITRAMFS; do
+		run env "$variable=/nowhere/at/all" "$CORACLE" run --rm --name bare busybox true
+		[ "$status" -eq 125 ]
+		[ "${#lines[@]}" -eq 1 ]
+		[[ $output == coracle:* ]]
+		[ -z "$(ls "$CORACLE_ROOT/names")" ]
+	done
+}
+
+@test "bad references, missing images, a root that cannot be written" {
+	run coracle run --rm no-such-image true
+	[ "$status" -eq 125 ]
+	[[ $output == *no-such-image* ]]
+	[ "${#lines[@]}" -eq 1 ]
+	run coracle run --rm 'UPPER:case' true
+	[ "$status" -eq 125 ]
+	run env CORACLE_ROOT=/proc/nowhere "$CORACLE" ls
+	[ "$status" -ne 0 ]
+	[[ $output == *CORACLE_ROOT* || $output == */proc/nowhere* ]]
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+@test "too much memory, too little memory" {
+	run coracle run --rm --memory 1m busybox true
+	[ "$status" -eq 125 ]
+	[[ $output == *memory* ]]
+	run coracle run --rm --memory 9000g busybox true
+	[ "$status" -eq 125 ]
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+@test "a data root of a newer format is refused" {
+	mkdir -p "$WORK/newer"
+	echo 99 >"$WORK/newer/format"
+	run env CORACLE_ROOT="$WORK/newer" "$CORACLE" ls
+	[ "$status" -ne 0 ]
+	[[ $output == *99* ]]
+	rm -r "$WORK/newer"
+}
+
+@test "no descriptor and no file grows over many runs of one shim" {
+	coracle run -d --name many busybox sleep 1000
+	shim=$(shim_of many)
+	coracle exec many true
+	before=$(ls "/proc/$shim/fd" | wc -l)
+	for i in $(seq 20); do coracle exec many true; done
+	await eval "[ \$(ls /proc/$shim/fd | wc -l) -le $before ]"
+	coracle rm -f many
+}
