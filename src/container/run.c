@@ -14,12 +14,11 @@
 
 typedef Coracle__Shim__V1__StartResponse StartResponse;
 
-static char *timings_text(const StartResponse *started, uint64_t began_ns, uint64_t connected_ns)
+static char *timings_text(const StartResponse *started, uint64_t began_ns)
 {
 	struct buffer text = {0};
 	char *result;
 
-	buffer_printf(&text, "shim\t%llu\n", (unsigned long long)((connected_ns - began_ns) / 1000));
 	for (size_t i = 0; i < started->n_timings; i++)
 		if (started->timings[i]->at_ns >= began_ns)
 			buffer_printf(&text, "%s\t%llu\n", started->timings[i]->stage,
@@ -101,7 +100,6 @@ static int start_detached(struct cor_context *ctx, const struct container_record
 static int start_attached(struct cor_context *ctx, const struct container_record *record,
 			  const struct cor_streams *streams, struct cor_session **ret, struct cor_error *err)
 {
-	uint64_t began_ns = ctx->opened_ns, connected_ns;
 	struct shim_client *client = NULL;
 	struct cor_session *session = NULL;
 	StartResponse *started = NULL;
@@ -112,7 +110,6 @@ static int start_attached(struct cor_context *ctx, const struct container_record
 		clean_up(ctx, NULL, record);
 		return r;
 	}
-	connected_ns = clock_monotonic_ns();
 	if (!record->interactive)
 		wanted.in = -1;
 	r = session_new(client, &wanted, &session, err);
@@ -126,7 +123,7 @@ static int start_attached(struct cor_context *ctx, const struct container_record
 		cor_session_free(session);
 		return r;
 	}
-	session->timings = timings_text(started, began_ns, connected_ns);
+	session->timings = timings_text(started, ctx->opened_ns);
 	protobuf_c_message_free_unpacked(&started->base, NULL);
 	*ret = session;
 	return 0;

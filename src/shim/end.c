@@ -28,7 +28,7 @@ static void leave_if_done(struct shim *shim)
 	if (shim->stage != OVER || shim->open_calls)
 		return;
 	uv_update_time(&shim->loop);
-	uv_timer_start(&shim->end_timer, on_linger_timeout, shim->first_client_fd >= 0 ? FIRST_MS : LINGER_MS,
+	uv_timer_start(&shim->end_timer, on_linger_timeout, shim->first_client_fd >= 0 && !shim->asked ? FIRST_MS : LINGER_MS,
 		       0);
 }
 

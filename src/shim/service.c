@@ -146,6 +146,7 @@ static int start(void *service, struct rpc_call *call, const ProtobufCMessage *r
 	struct shim *shim = service;
 	int r;
 
+	shim->asked = true;
 	if (shim->failure.status != COR_OK && shim->stage == OVER) {
 		rpc_call_finish(call, &shim->failure);
 		return 0;

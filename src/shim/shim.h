@@ -89,6 +89,7 @@ struct shim {
 	struct rpc_listener *listener;
 	int first_client_fd; /* a duplicate of the one that started us, watched for its end; -1: it is gone */
 	uv_poll_t first_client;
+	bool asked; /* Start was called */
 	struct waiting starts, waits, stops;
 	unsigned open_calls; /* streams and calls that wait: the shim ends when none is left */
 	unsigned execs;      /* for making up their ids */
