@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #define NS_PER_SECOND INT64_C(1000000000)
@@ -58,35 +59,82 @@ static const char *parse_fraction(const char *p, int64_t *ns)
 	return p;
 }
 
+/* Exactly n digits; -1 where something else stands. The C library's readers would take blanks and signs too. */
+static int take_digits(const char **p, int n)
+{
+	int value = 0;
+
+	for (; n > 0; n--, (*p)++) {
+		if (**p < '0' || **p > '9')
+			return -1;
+		value = value * 10 + (**p - '0');
+	}
+	return value;
+}
+
+/* Digits up to max, and the byte that ends them (NUL: any). -1 if it is not so. */
+static int take_field(const char **p, int n, int min, int max, char end)
+{
+	int value = take_digits(p, n);
+
+	if (value < min || value > max || (end && *(*p)++ != end))
+		return -1;
+	return value;
+}
+
+/* "Z" or "+02:00", and nothing behind it: seconds east of Greenwich. */
+static int parse_offset(const char *p, int64_t *ret_seconds)
+{
+	int sign = *p == '-' ? -1 : 1, hours, minutes;
+
+	*ret_seconds = 0;
+	if (strcasecmp(p, "z") == 0)
+		return 0;
+	if (*p != '+' && *p != '-')
+		return -EINVAL;
+	p++;
+	hours = take_field(&p, 2, 0, 23, ':');
+	minutes = hours < 0 ? -1 : take_field(&p, 2, 0, 59, '\0');
+	if (minutes < 0 || *p)
+		return -EINVAL;
+	*ret_seconds = sign * (hours * 60 + minutes) * INT64_C(60);
+	return 0;
+}
+
+/* "2026-01-31T12:00:00"; *p ends behind it. The day must be one of that month. */
+static int parse_second(const char **p, int64_t *ret_seconds)
+{
+	struct tm tm = {0}, day;
+
+	/* Each field is looked at only where those before it were right, so that nothing is read beyond the end. */
+	if ((tm.tm_year = take_field(p, 4, 0, 9999, '-') - 1900) < -1900 ||
+	    (tm.tm_mon = take_field(p, 2, 1, 12, '-') - 1) < 0 ||
+	    (tm.tm_mday = take_field(p, 2, 1, 31, '\0')) < 0 || (*(*p)++ | 0x20) != 't' ||
+	    (tm.tm_hour = take_field(p, 2, 0, 23, ':')) < 0 ||
+	    (tm.tm_min = take_field(p, 2, 0, 59, ':')) < 0 || (tm.tm_sec = take_field(p, 2, 0, 60, '\0')) < 0)
+		return -EINVAL;
+	day = (struct tm){.tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = tm.tm_mday};
+	timegm(&day);
+	if (day.tm_mday != tm.tm_mday)
+		return -EINVAL;
+	*ret_seconds = timegm(&tm);
+	return 0;
+}
+
 int clock_parse(const char *text, int64_t *ret_realtime_ns)
 {
-	int64_t fraction = 0, offset = 0, seconds;
-	struct tm tm = {0};
-	const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	int64_t fraction = 0, offset, seconds;
+	const char *p = text;
 
-	if (!p)
+	if (parse_second(&p, &seconds) < 0)
 		return -EINVAL;
 	if (*p == '.') {
 		if (p[1] < '0' || p[1] > '9')
 			return -EINVAL;
 		p = parse_fraction(p + 1, &fraction);
 	}
-	if (*p == '+' || *p == '-') {
-		int hours, minutes, used = 0;
-
-		if (sscanf(p + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5 || hours > 23 ||
-		    minutes > 59 || hours < 0 || minutes < 0)
-			return -EINVAL;
-		offset = (hours * 60 + minutes) * 60 * (*p == '-' ? -1 : 1);
-		p += 6;
-	} else if (*p == 'Z' || *p == 'z') {
-		p++;
-	} else {
+	if (parse_offset(p, &offset) < 0)
 		return -EINVAL;
-	}
-	if (*p)
-		return -EINVAL;
-	seconds = timegm(&tm);
 	if (seconds > INT64_MAX / NS_PER_SECOND - 86400 || seconds < INT64_MIN / NS_PER_SECOND + 86400)
 		return -EINVAL;
 	*ret_realtime_ns = (seconds - offset) * NS_PER_SECOND + fraction;

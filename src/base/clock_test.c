@@ -19,6 +19,8 @@ static void test_format_and_parse(void **state)
 	assert_int_equal(ns, INT64_C(1700000000123456789));
 	assert_int_equal(clock_parse("2023-11-14T23:13:20.5+01:00", &ns), 0);
 	assert_int_equal(ns, INT64_C(1700000000500000000));
+	assert_int_equal(clock_parse("2024-02-29t12:00:60z", &ns), 0);
+	assert_int_equal(ns, INT64_C(1709208060000000000));
 	assert_string_equal(clock_format(-1, text), "1969-12-31T23:59:59.999999999Z");
 }
 
@@ -30,7 +32,15 @@ static void test_refuses_other_text(void **state)
 					  "2023-11-14T22:13:20.Z",
 					  "2023-11-14T22:13:20+1:00",
 					  "2023-11-14T22:13:20Zx",
-					  "2023-11-14T22:13:20+99:00"};
+					  "2023-11-14T22:13:20+99:00",
+					  "2023-11-14T22:13:20+ 1:+2",
+					  "2023-02-29T00:00:00Z",
+					  "2023-13-01T00:00:00Z",
+					  "2023-11-14 22:13:20Z",
+					  " 2023-11-14T22:13:20Z",
+					  "2023-11-14T22:13:20",
+					  "2023-11-14T",
+					  "9999-01-01T00:00:00Z"};
 	int64_t ns = 42;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

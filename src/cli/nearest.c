@@ -5,6 +5,7 @@
 
 #include "cli/text.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define LONGEST 40
@@ -20,7 +21,7 @@ static unsigned distance(const char *a, const char *b)
 	size_t n = strlen(a), m = strlen(b);
 
 	if (n > LONGEST || m > LONGEST)
-		return LONGEST;
+		return UINT_MAX;
 	for (size_t i = 0; i <= n; i++)
 		rows[i][0] = (unsigned)i;
 	for (size_t j = 0; j <= m; j++)

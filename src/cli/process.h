@@ -10,9 +10,6 @@ extern const struct option_group process_group;
 /* The variables of --env-file and --env, in this order, "KEY=VALUE" each. A bare key takes the value it has here, and is left out if it has none. */
 int process_environment(const struct arguments *args, struct words *ret, struct cor_error *err);
 
-/* Adds what a file of variables holds (text of it; name for errors): lines "KEY=VALUE" or "KEY", "#" begins a comment line. */
-int process_env_lines(const char *name, const char *text, struct words *words, struct cor_error *err);
-
 /* Fills options from the arguments; command is the operands that it runs, NULL-terminated, may be empty. env is borrowed. */
 void process_fill(struct cor_process_options *options, const struct arguments *args, const struct words *env,
 		  char *const *command);

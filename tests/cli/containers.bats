@@ -12,9 +12,9 @@ load common
 	cli wait a missing b
 	is 1 "no container 'missing'"
 	[ "$output" = $'3\n3' ]
-	run --separate-stderr bash -c "'$fake' inspect a missing b >out; echo \$?; jq -r '.[].Name' out"
-	[ "$output" = $'1\na\nb' ]
-	[ "$stderr" = "coracle: no container 'missing'" ]
+	cli inspect a missing b
+	is 1 "no container 'missing'"
+	[ "$(jq -r '.[].Name' <<<"$output")" = $'a\nb' ]
 	cli image rm busybox missing
 	is 1 "no image 'missing'"
 }
