@@ -8,11 +8,10 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "init/cgroup.h"
-#include "init/mount.h"
 #include "init/process.h"
+#include "init/root.h"
 
 #include <errno.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 #define FILES_MAX 1024u
@@ -80,35 +79,6 @@ static int write_files(struct container *container, Coracle__Agent__V1__GuestFil
 	return 0;
 }
 
-static int mount_root(struct container *container, const Coracle__Agent__V1__Filesystem *root,
-		      struct cor_error *err)
-{
-	const char *path = container->spec->root_path;
-	_fd_ int guest_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct strv options = {0};
-	int r;
-
-	if (mkdir(container->root, 0755) < 0)
-		return cor_fail_errno(err, errno, "%s", container->root);
-	if (root && !str_empty(root->source)) {
-		/* Borrowed strings in a borrowed list. */
-		options = (struct strv){.items = root->options, .count = root->n_options};
-		r = mount_at(guest_root, container->root, root->source, root->type, &options, err);
-	} else if (path && *path == '/') {
-		_strv_ struct strv bind = {0};
-
-		strv_add(&bind, "rbind");
-		r = mount_at(guest_root, container->root, path, NULL, &bind, err);
-	} else {
-		r = cor_fail(err, COR_INVALID, EINVAL,
-			     "config.json: root.path: an absolute path is needed without a root");
-	}
-	if (r < 0)
-		return cor_context(err, r, "the root file system");
-	container->mounted = true;
-	return 0;
-}
-
 static int container_build(struct container *container,
 			   const Coracle__Agent__V1__CreateContainerRequest *request, struct cor_error *err)
 {
@@ -123,27 +93,22 @@ static int container_build(struct container *container,
 	if (mkdir(container->folder, 0755) < 0)
 		return cor_fail_errno(err, errno, "%s", container->folder);
 	r = write_files(container, request->files, request->n_files, err);
-	return r ?: mount_root(container, request->root, err);
+	return r ?: root_mount(container, request->root, err);
 }
 
 /* ---- the end ---- */
 
-/* What still lies on the mount keeps its data until it lets go; nothing of the container is left that could write. */
-static void unmount_root(struct container *container)
-{
-	if (container->mounted && umount2(container->root, UMOUNT_NOFOLLOW) < 0 &&
-	    umount2(container->root, UMOUNT_NOFOLLOW | MNT_DETACH) < 0)
-		log_error("unmount %s: %s", container->root, strerror(errno));
-}
-
 /* Takes one that has no process away, however far it was made. */
 static void container_free(struct container *container)
 {
-	_free_ char *files = str_format("%s/files", container->folder);
+	static const char *const parts[] = {"files", "upper", "work"};
+	_fd_ int folder = open(container->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	unmount_root(container);
+	root_unmount(container);
+	/* Never the whole folder: were the root still mounted there, it would be emptied. */
+	for (size_t i = 0; folder >= 0 && i < ARRAY_SIZE(parts); i++)
+		tree_remove(folder, parts[i]);
 	rmdir(container->root);
-	tree_remove(AT_FDCWD, files);
 	rmdir(container->folder);
 	close_fd(&container->memory_events);
 	if (container->cgroup >= 0 && cgroup_remove(container->id) < 0)

@@ -14,9 +14,9 @@ struct container {
 	struct oci_spec *spec;
 	struct sock_filter *filter; /* NULL: none */
 	size_t filter_count;
-	char *folder; /* GUEST_RUN "/ID" */
-	char *root;   /* below it: the root file system is mounted here */
-	bool mounted;
+	char *folder;      /* GUEST_RUN "/ID" */
+	char *root;        /* below it: the root file system is mounted here */
+	unsigned mounts;   /* that lie on it */
 	int cgroup;        /* directory */
 	int memory_events; /* file of the group, for the count of OOM kills */
 	struct process *processes;

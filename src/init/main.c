@@ -3,10 +3,13 @@
  * virtio-serial port that the host named. It ends by taking the machine down, whatever happens: PID 1 must not return. */
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "init/files.h"
 #include "init/line.h"
 #include "init/machine.h"
+#include "init/network.h"
 #include "init/process.h"
 #include "init/process_calls.h"
+#include "init/statistics.h"
 
 #include "agent.pb-c.h"
 
@@ -15,7 +18,8 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
-#define SMALL 4096 /* bytes of a request that holds ids and numbers */
+#define MEDIUM (64u << 10) /* … that holds paths and lists too */
+#define SMALL  4096        /* bytes of a request that holds ids and numbers */
 
 #define METHOD(method, type, function, ...)                                                                  \
 	{                                                                                                    \
@@ -42,6 +46,17 @@ static const struct rpc_method methods[] = {
 		.client_streams = true,
 		.stream = process_attach_call,
 	},
+	METHOD("Mount", mount_request, files_mount, .max_request = MEDIUM),
+	METHOD("Unmount", unmount_request, files_unmount, .max_request = MEDIUM),
+	METHOD("ReadFile", read_file_request, files_read, .max_request = MEDIUM),
+	{
+		.name = "WriteFile",
+		.request = &coracle__agent__v1__write_file_request__descriptor,
+		.client_streams = true,
+		.stream = files_write,
+	},
+	METHOD("GetStatistics", container_ref, statistics_get, .max_request = SMALL),
+	METHOD("ConfigureNetwork", configure_network_request, network_configure, .max_request = MEDIUM),
 	METHOD("SetTime", set_time_request, machine_set_time, .max_request = SMALL),
 	METHOD("AddEntropy", add_entropy_request, machine_add_entropy, .max_request = SMALL),
 	METHOD("Sync", empty, machine_sync, .max_request = SMALL),

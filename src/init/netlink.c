@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "init/netlink.h"
+
+#include "base/macro.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+int netlink_open(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	return fd < 0 ? -errno : fd;
+}
+
+void netlink_begin(struct netlink_message *message, uint16_t type, uint16_t flags, const void *body,
+		   size_t size)
+{
+	memset(message, 0, sizeof(*message));
+	message->header.nlmsg_type = type;
+	message->header.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+	message->header.nlmsg_len = (uint32_t)NLMSG_LENGTH(size);
+	memcpy(NLMSG_DATA(&message->header), body, size);
+}
+
+void netlink_put(struct netlink_message *message, uint16_t type, const void *data, size_t size)
+{
+	size_t start = NLMSG_ALIGN(message->header.nlmsg_len);
+	struct rtattr *attribute = (struct rtattr *)(void *)(message->bytes + start);
+
+	assert(start + RTA_SPACE(size) <= sizeof(message->bytes));
+	attribute->rta_type = type;
+	attribute->rta_len = (unsigned short)RTA_LENGTH(size);
+	memcpy(RTA_DATA(attribute), data, size);
+	message->header.nlmsg_len = (uint32_t)(start + RTA_SPACE(size));
+}
+
+static int put(int fd, const struct netlink_message *message)
+{
+	return send(fd, message->bytes, message->header.nlmsg_len, 0) < 0 ? -errno : 0;
+}
+
+/* The kernel's word in a message, if it is one: 1 when more may follow. */
+static int verdict(const struct nlmsghdr *header)
+{
+	const struct nlmsgerr *error = NLMSG_DATA(header);
+
+	if (header->nlmsg_type == NLMSG_DONE)
+		return 0;
+	return header->nlmsg_type == NLMSG_ERROR ? error->error : 1;
+}
+
+static int receive(int fd, void (*each)(const struct nlmsghdr *header, void *context), void *context)
+{
+	union {
+		struct nlmsghdr header;
+		uint8_t bytes[32 << 10];
+	} buffer;
+
+	for (;;) {
+		ssize_t n = recv(fd, buffer.bytes, sizeof(buffer.bytes), 0);
+		struct nlmsghdr *header = &buffer.header;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		for (; NLMSG_OK(header, (size_t)n); header = NLMSG_NEXT(header, n)) {
+			int r = verdict(header);
+
+			if (r <= 0)
+				return r;
+			if (each)
+				each(header, context);
+		}
+	}
+}
+
+int netlink_request(int fd, struct netlink_message *message)
+{
+	int r;
+
+	message->header.nlmsg_flags |= NLM_F_ACK;
+	r = put(fd, message);
+	return r < 0 ? r : receive(fd, NULL, NULL);
+}
+
+int netlink_dump(int fd, struct netlink_message *message,
+		 void (*each)(const struct nlmsghdr *header, void *context), void *context)
+{
+	int r;
+
+	message->header.nlmsg_flags |= NLM_F_DUMP;
+	r = put(fd, message);
+	return r < 0 ? r : receive(fd, each, context);
+}
+
+const struct rtattr *netlink_find(const struct nlmsghdr *header, size_t size, uint16_t type)
+{
+	const uint8_t *start = (const uint8_t *)NLMSG_DATA(header) + NLMSG_ALIGN(size);
+	const struct rtattr *attribute = (const struct rtattr *)(const void *)start;
+	size_t left = header->nlmsg_len - NLMSG_SPACE(size);
+
+	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
+		if ((attribute->rta_type & NLA_TYPE_MASK) == type)
+			return attribute;
+	return NULL;
+}
