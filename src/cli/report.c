@@ -9,6 +9,8 @@
 static void PRINTF_LIKE(4, 0)
 	fill(struct cor_error *err, enum cor_status status, int errnum, const char *fmt, va_list ap)
 {
+	if (!err)
+		return;
 	err->status = status;
 	err->err = errnum;
 	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);

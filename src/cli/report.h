@@ -5,7 +5,7 @@
 #include "cli/text.h"
 #include "coracle/error.h"
 
-/* Fills err and returns -errnum. */
+/* Fills err, which may be NULL, and returns -errnum. */
 int report_fail(struct cor_error *err, enum cor_status status, int errnum, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
 /* The same for a wrong command line: COR_INVALID, -EINVAL. */
