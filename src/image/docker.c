@@ -55,8 +55,9 @@ static int check_name_digest(const char *name, const struct tarball_member *memb
 
 	if (digest_valid(digest) && strcmp(digest, member->digest) != 0)
 		return cor_fail(err, COR_CORRUPT, EBADMSG,
-				"'%.200s' in the archive has the digest %s: it is damaged or forged", name,
-				member->digest);
+				"'%.200s' in the archive has the digest %s: it is damaged or forged, so "
+				"fetch it again",
+				name, member->digest);
 	return 0;
 }
 
@@ -127,18 +128,9 @@ static int make_manifest(const struct tarball *tarball, struct incoming *incomin
 
 static int add_names(const json_t *item, struct incoming_image *image, struct cor_error *err)
 {
-	_strv_ struct strv names = {0};
-	const char *name;
-
-	if (json_get_strv(item, "RepoTags", &names) < 0)
+	if (json_get_strv(item, "RepoTags", &image->names) < 0)
 		return cor_fail(err, COR_CORRUPT, EBADMSG,
 				"manifest.json in the archive is malformed: 'RepoTags'");
-	strv_foreach (&names, i, name) {
-		int r = incoming_add_name(image, name, err);
-
-		if (r < 0)
-			return r;
-	}
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 #define EXTENT_BLOCKS   32768u /* the longest initialised extent */
 #define BYTES_PER_INODE 16384u
 #define JOURNAL_BLOCKS  4096u /* 16 MiB */
+#define HOLE_BLOCKS     16u   /* of zeros make a hole: fewer would only tear files apart */
 #define FILE_BLOCKS_MAX (UINT64_C(0xffffffff))
 
 int ext4_fail(struct cor_error *err, errcode_t code, const char *what)
@@ -202,6 +203,37 @@ int ext4_write_blocks(struct ext4 *disk, struct inode *inode, uint64_t logical, 
 	return 0;
 }
 
+static bool is_zero(const uint8_t *block)
+{
+	return block[0] == 0 && memcmp(block, block + 1, EXT4_BLOCK - 1) == 0;
+}
+
+/* How many blocks of zeros begin here. */
+static uint32_t zero_run(const uint8_t *data, uint32_t count)
+{
+	uint32_t run = 0;
+
+	while (run < count && is_zero(data + (size_t)run * EXT4_BLOCK))
+		run++;
+	return run;
+}
+
+/* How many blocks to write until a hole begins. */
+static uint32_t data_run(const uint8_t *data, uint32_t count)
+{
+	uint32_t run = 0;
+
+	while (run < count) {
+		uint32_t zeros = zero_run(data + (size_t)run * EXT4_BLOCK, count - run);
+
+		if (zeros >= HOLE_BLOCKS || (zeros && run + zeros == count))
+			break;
+		run += zeros + 1;
+	}
+	return MIN(run, count);
+}
+
+/* Long runs of zeros become holes: they cost no room, and a bomb made of zeros costs nothing but the time to read it. */
 static int flush_buffer(struct ext4 *disk, struct inode *inode, struct cor_error *err)
 {
 	uint32_t blocks = (uint32_t)((disk->used + EXT4_BLOCK - 1) / EXT4_BLOCK);
@@ -210,7 +242,17 @@ static int flush_buffer(struct ext4 *disk, struct inode *inode, struct cor_error
 	memset(disk->buffer + disk->used, 0, (size_t)blocks * EXT4_BLOCK - disk->used);
 	disk->start += (uint64_t)blocks * EXT4_BLOCK;
 	disk->used = 0;
-	return ext4_write_blocks(disk, inode, logical, disk->buffer, blocks, err);
+	for (uint32_t at = 0; at < blocks;) {
+		const uint8_t *data = disk->buffer + (size_t)at * EXT4_BLOCK;
+		uint32_t run = data_run(data, blocks - at);
+		int r = run ? ext4_write_blocks(disk, inode, logical + at, data, run, err) : 0;
+
+		if (r < 0)
+			return r;
+		at += run;
+		at += zero_run(disk->buffer + (size_t)at * EXT4_BLOCK, blocks - at);
+	}
+	return 0;
 }
 
 /* Brings the buffer to where the next piece belongs; small gaps become zeros, large ones holes. */

@@ -50,18 +50,25 @@ void incoming_add_blob(struct incoming_image *image, const struct tarball_member
 	memcpy(blob->file, member->file, sizeof(blob->file));
 }
 
-int incoming_add_name(struct incoming_image *image, const char *name, struct cor_error *err)
+int incoming_name(struct incoming_image *image, struct cor_error *err)
 {
-	_reference_ struct reference ref = {0};
-	_free_ char *normalised = NULL;
-	int r = reference_parse(name, &ref, err);
+	_strv_ struct strv given = image->names;
+	const char *name;
 
-	if (r < 0)
-		return cor_context(err, r,
-				   "the archive names its image badly; --tag gives it a name of yours");
-	normalised = reference_name(&ref);
-	if (!strv_contains(&image->names, normalised))
-		strv_take(&image->names, steal_ptr(normalised));
+	image->names = (struct strv){0};
+	strv_foreach (&given, i, name) {
+		_reference_ struct reference ref = {0};
+		_free_ char *normalised = NULL;
+
+		if (reference_parse(name, &ref, NULL) < 0)
+			return cor_fail(err, COR_CORRUPT, EBADMSG,
+					"the archive calls an image '%.100s', which is no name: give it one "
+					"with --tag",
+					name);
+		normalised = reference_name(&ref);
+		if (!strv_contains(&image->names, normalised))
+			strv_take(&image->names, steal_ptr(normalised));
+	}
 	return 0;
 }
 

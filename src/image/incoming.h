@@ -17,7 +17,7 @@ struct incoming_image {
 	char *media_type;         /* of the manifest */
 	char digest[DIGEST_SIZE]; /* of the manifest */
 	uint64_t size;            /* of the manifest */
-	struct strv names;        /* normalised */
+	struct strv names;        /* as the archive writes them; normalised after incoming_name */
 	struct manifest manifest;
 	struct image_config config;  /* with as many diff_ids as the manifest has layers */
 	struct incoming_blob *blobs; /* manifest, configuration, layers in their order */
@@ -39,14 +39,15 @@ int incoming_from_layout(const struct tarball *tarball, const struct platform *w
 int incoming_from_docker(const struct tarball *tarball, const struct platform *wanted,
 			 struct incoming *incoming, struct cor_error *err);
 
+/* Makes references of the names. COR_CORRUPT. */
+int incoming_name(struct incoming_image *image, struct cor_error *err);
+
 /* For the two of them: */
 
 /* A further image, empty; borrowed until the next one is added. */
 struct incoming_image *incoming_add(struct incoming *incoming);
 void incoming_drop_last(struct incoming *incoming);
 void incoming_add_blob(struct incoming_image *image, const struct tarball_member *member);
-/* Adds a name as the archive writes it. COR_INVALID. */
-int incoming_add_name(struct incoming_image *image, const char *name, struct cor_error *err);
 /* Checks that manifest and configuration speak of the same layers. */
 int incoming_check(const struct incoming_image *image, struct cor_error *err);
 /* The error for an archive without an image for that platform; seen are the platforms that it has. */

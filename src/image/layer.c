@@ -15,7 +15,6 @@
 #include <sys/stat.h>
 
 #define READ_SIZE       (1u << 18)
-#define STREAM_SIZE_MAX (256 * GIB)
 #define XATTR_VALUE_MAX 4096u /* more does not fit into a block */
 #define LINK_TARGET_MAX 4095u
 #define WHITEOUT        ".wh."
@@ -25,7 +24,7 @@
 struct layer_reader {
 	struct archive *raw, *tar;
 	struct hash hash;
-	uint64_t size; /* uncompressed, so far */
+	uint64_t *budget;
 	struct tree *tree;
 	struct ext4 *disk;
 	unsigned layer;
@@ -69,12 +68,11 @@ static la_ssize_t read_raw(struct archive *a, void *userdata, const void **ret)
 		archive_set_error(a, EBADMSG, "%s", text ? text : "bad compressed data");
 		return ARCHIVE_FATAL;
 	}
-	reader->size += size;
-	if (reader->size > STREAM_SIZE_MAX) {
-		archive_set_error(a, EFBIG, "more than %llu GiB when uncompressed",
-				  (unsigned long long)(STREAM_SIZE_MAX / GIB));
+	if (size > *reader->budget) {
+		archive_set_error(a, EFBIG, "the layers are too large when uncompressed");
 		return ARCHIVE_FATAL;
 	}
+	*reader->budget -= size;
 	hash_update(&reader->hash, *ret, size);
 	return (la_ssize_t)size;
 }
@@ -315,9 +313,10 @@ static int check_digest(struct layer_reader *reader, const char *diff_id, struct
 }
 
 int layer_apply(int fd, const char *diff_id, unsigned layer, struct tree *tree, struct ext4 *disk,
-		struct cor_error *err)
+		uint64_t *budget, struct cor_error *err)
 {
-	_cleanup_(reader_release) struct layer_reader reader = {.tree = tree, .disk = disk, .layer = layer};
+	_cleanup_(reader_release) struct layer_reader reader = {
+		.tree = tree, .disk = disk, .layer = layer, .budget = budget};
 	_utf8_ struct utf8 utf8 = {0};
 	int r = utf8_enter(&utf8, err);
 
@@ -326,9 +325,9 @@ int layer_apply(int fd, const char *diff_id, unsigned layer, struct tree *tree, 
 	return r ?: check_digest(&reader, diff_id, err);
 }
 
-int layer_verify(int fd, const char *diff_id, struct cor_error *err)
+int layer_verify(int fd, const char *diff_id, uint64_t *budget, struct cor_error *err)
 {
-	_cleanup_(reader_release) struct layer_reader reader = {0};
+	_cleanup_(reader_release) struct layer_reader reader = {.budget = budget};
 	int r = raw_open(&reader, fd, err);
 
 	r = r ?: drain(&reader, reader.raw, err);

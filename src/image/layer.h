@@ -6,10 +6,14 @@
 #include "image/ext4.h"
 #include "image/tree.h"
 
+/* What the layers of one image may be together, uncompressed: more than any image has, and an end for a bomb. */
+#define LAYERS_BUDGET (UINT64_C(256) << 30)
+
 /* Applies the layer in the file fd, as number `layer` (the lowest is 1), to tree and disk, and checks that its uncompressed bytes have the digest
- * diff_id (NULL: not checked). COR_CORRUPT, COR_UNSUPPORTED, COR_EXHAUSTED; tree and disk are then good for nothing. */
+ * diff_id (NULL: not checked). *budget is how many of those bytes may still come, of this layer and of others; it gets less.
+ * COR_CORRUPT, COR_UNSUPPORTED, COR_EXHAUSTED; tree and disk are then good for nothing. */
 int layer_apply(int fd, const char *diff_id, unsigned layer, struct tree *tree, struct ext4 *disk,
-		struct cor_error *err);
+		uint64_t *budget, struct cor_error *err);
 
 /* Only the check of the digest. */
-int layer_verify(int fd, const char *diff_id, struct cor_error *err);
+int layer_verify(int fd, const char *diff_id, uint64_t *budget, struct cor_error *err);

@@ -179,8 +179,11 @@ int incoming_from_layout(const struct tarball *tarball, const struct platform *w
 		size_t position;
 
 		r = take_descriptor(&search, d, incoming, &position, err);
-		if (r == 1)
-			r = name ? incoming_add_name(&incoming->items[position], name, err) : 0;
+		if (r < 0)
+			cor_context(err, r, "image '%.100s'", name ? name : d->digest);
+		if (r == 1 && !str_empty(name))
+			strv_add(&incoming->items[position].names, name);
+		r = MIN(r, 0);
 	}
 	if (r == 0 && !incoming->count)
 		r = incoming_no_platform(wanted, &search.seen, err);

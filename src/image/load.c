@@ -57,6 +57,15 @@ static int rename_image(struct incoming *incoming, const char *name, struct cor_
 	return 0;
 }
 
+static int settle_names(struct incoming *incoming, const char *name, struct cor_error *err)
+{
+	int r = name ? rename_image(incoming, name, err) : 0;
+
+	for (size_t i = 0; r == 0 && i < incoming->count; i++)
+		r = incoming_name(&incoming->items[i], err);
+	return r;
+}
+
 /* ---- unpacking ---- */
 
 static int open_received(void *userdata, const struct descriptor *layer, int *ret_fd, struct cor_error *err)
@@ -87,6 +96,8 @@ static bool is_stored(const struct index *index, const char *digest)
 /* The disk is there, but these layers may claim to be others than they are. */
 static int verify_layers(struct load *load, const struct incoming_image *image, struct cor_error *err)
 {
+	uint64_t budget = LAYERS_BUDGET;
+
 	for (size_t i = 0; i < image->manifest.layer_count; i++) {
 		const struct descriptor *layer = &image->manifest.layers[i];
 		const char *diff_id = image->config.diff_ids.items[i];
@@ -96,7 +107,7 @@ static int verify_layers(struct load *load, const struct incoming_image *image, 
 		if (strcmp(layer->digest, diff_id) == 0)
 			continue;
 		r = open_received(load, layer, &fd, err);
-		r = r ?: layer_verify(fd, diff_id, err);
+		r = r ?: layer_verify(fd, diff_id, &budget, err);
 		if (r < 0)
 			return cor_context(err, r, "layer %.12s", digest_hex(layer->digest));
 	}
@@ -108,6 +119,19 @@ static void disk_file(size_t position, char out[32])
 	snprintf(out, 32, "disk-%zu", position);
 }
 
+static int unpack_image(struct load *load, size_t position, const struct index *index, struct cor_error *err)
+{
+	const struct incoming_image *image = &load->incoming.items[position];
+	char name[ROOTFS_NAME_SIZE], file[32];
+
+	rootfs_name(&image->config, name);
+	disk_file(position, file);
+	if (!rootfs_exists(load->store, name))
+		return rootfs_build(&image->manifest, &image->config, open_received, load, load->work.fd,
+				    file, err);
+	return is_stored(index, image->digest) ? 0 : verify_layers(load, image, err);
+}
+
 static int unpack_images(struct load *load, struct cor_error *err)
 {
 	_index_ struct index index = {0};
@@ -115,19 +139,12 @@ static int unpack_images(struct load *load, struct cor_error *err)
 
 	for (size_t i = 0; r == 0 && i < load->incoming.count; i++) {
 		const struct incoming_image *image = &load->incoming.items[i];
-		char name[ROOTFS_NAME_SIZE], file[32];
+		_free_ char *name = image->names.count ? reference_familiar(image->names.items[0])
+						       : xstrdup(image->manifest.config.digest);
 
-		rootfs_name(&image->config, name);
-		disk_file(i, file);
-		if (!rootfs_exists(load->store, name))
-			r = rootfs_build(&image->manifest, &image->config, open_received, load, load->work.fd,
-					 file, err);
-		else if (!is_stored(&index, image->digest))
-			r = verify_layers(load, image, err);
+		r = unpack_image(load, i, &index, err);
 		if (r < 0)
-			return cor_context(err, r, "image '%s'",
-					   image->names.count ? image->names.items[0]
-							      : image->manifest.config.digest);
+			cor_context(err, r, "image '%s'", name);
 	}
 	return r;
 }
@@ -224,8 +241,7 @@ int image_load(struct image_store *store, int fd, const struct cor_image_load_op
 	r = workspace_open(store, &load.work, err);
 	r = r ?: tarball_receive(fd, load.work.fd, &load.tarball, err);
 	r = r ?: choose_images(&load, &wanted, err);
-	if (r == 0 && options && options->name)
-		r = rename_image(&load.incoming, options->name, err);
+	r = r ?: settle_names(&load.incoming, options ? options->name : NULL, err);
 	r = r ?: unpack_images(&load, err);
 	r = r ?: publish(&load, err);
 	if (r < 0)

@@ -64,12 +64,16 @@ static int apply_layers(const struct manifest *manifest, const struct image_conf
 			layer_open_fn *open_layer, void *userdata, struct tree *tree, struct ext4 *disk,
 			struct cor_error *err)
 {
+	uint64_t budget = LAYERS_BUDGET;
+
 	for (size_t i = 0; i < manifest->layer_count; i++) {
 		const struct descriptor *layer = &manifest->layers[i];
 		_fd_ int fd = -1;
 		int r = open_layer(userdata, layer, &fd, err);
 
-		r = r ?: layer_apply(fd, config->diff_ids.items[i], (unsigned)i + 1, tree, disk, err);
+		r = r
+			    ?: layer_apply(fd, config->diff_ids.items[i], (unsigned)i + 1, tree, disk,
+					   &budget, err);
 		if (r < 0)
 			return cor_context(err, r, "layer %.12s", digest_hex(layer->digest));
 	}

@@ -302,12 +302,14 @@ int tarball_find_blob(const struct tarball *contents, const char *digest, uint64
 	if (!member)
 		return cor_fail(err, COR_CORRUPT, ENOENT, "the archive lacks %s", path);
 	if (strcmp(member->digest, digest) != 0)
-		return cor_fail(err, COR_CORRUPT, EBADMSG,
-				"%s in the archive has the digest %s: it is damaged or forged", path,
-				member->digest);
+		return cor_fail(
+			err, COR_CORRUPT, EBADMSG,
+			"%s in the archive has the digest %s: it is damaged or forged, so fetch it again",
+			path, member->digest);
 	if (member->size != size)
 		return cor_fail(err, COR_CORRUPT, EBADMSG,
-				"%s in the archive has %" PRIu64 " bytes, and %" PRIu64 " were announced",
+				"%s in the archive has %" PRIu64 " bytes, and %" PRIu64
+				" were announced: fetch it again",
 				path, member->size, size);
 	*ret = member;
 	return 0;
