@@ -20,6 +20,17 @@ static size_t width(const char *s)
 	return n;
 }
 
+/* Nothing behind the last cell that is not empty, so that a copied line has no tail of blanks. */
+static void print_row(char *const *cells, const size_t *widths, size_t columns, FILE *out)
+{
+	while (columns > 1 && !*cells[columns - 1])
+		columns--;
+	for (size_t i = 0; i < columns; i++)
+		fprintf(out, "%s%*s", cells[i], i == columns - 1 ? 0 : (int)(widths[i] - width(cells[i])) + 3,
+			"");
+	putc('\n', out);
+}
+
 void table_print(const struct table *table, FILE *out)
 {
 	_text_ size_t *widths = memory_new(table->columns, sizeof(*widths));
@@ -29,14 +40,8 @@ void table_print(const struct table *table, FILE *out)
 
 		*w = n > *w ? n : *w;
 	}
-	for (size_t i = 0; i < table->cells.count; i++) {
-		const char *cell = table->cells.items[i];
-		bool last = i % table->columns == table->columns - 1;
-
-		/* Nothing behind the last cell, so that a copied line has no tail of blanks. */
-		fprintf(out, "%s%*s%s", cell, last ? 0 : (int)(widths[i % table->columns] - width(cell)) + 3,
-			"", last ? "\n" : "");
-	}
+	for (size_t i = 0; i < table->cells.count; i += table->columns)
+		print_row(table->cells.items + i, widths, table->columns, out);
 }
 
 void table_release(struct table *table)

@@ -128,7 +128,7 @@ static void test_table(void **state)
 	table_row(&table, (const char *const[]){"four", ""});
 	table_print(&table, out);
 	fclose(out);
-	assert_string_equal(text, "A      B\n\xc3\xa9t\xc3\xa9    x?y\nfour   \n");
+	assert_string_equal(text, "A      B\n\xc3\xa9t\xc3\xa9    x?y\nfour\n");
 	free(text);
 }
 
