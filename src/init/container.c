@@ -8,10 +8,12 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "init/cgroup.h"
+#include "init/devices.h"
 #include "init/process.h"
 #include "init/root.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
 
 #define FILES_MAX 1024u
@@ -79,14 +81,25 @@ static int write_files(struct container *container, Coracle__Agent__V1__GuestFil
 	return 0;
 }
 
+/* Whoever has this could take the rules for devices away again. */
+static bool may_administer(const struct oci_spec *spec)
+{
+	return spec->process && spec->process->capabilities.bounding & (UINT64_C(1) << CAP_SYS_ADMIN);
+}
+
 static int container_build(struct container *container,
 			   const Coracle__Agent__V1__CreateContainerRequest *request, struct cor_error *err)
 {
 	int r = oci_spec_parse((const char *)request->config_json.data, request->config_json.len,
 			       &container->spec, err);
 
+	/* What is no JSON is a request that makes no sense. */
+	if (r < 0 && err->status == COR_CORRUPT)
+		err->status = COR_INVALID;
 	r = r ?: take_filter(container, &request->seccomp_bpf, err);
 	r = r ?: cgroup_make(container->id, &container->spec->resources, &container->cgroup, err);
+	if (r == 0 && !may_administer(container->spec))
+		r = devices_restrict(container->cgroup, container->spec, err);
 	if (r < 0)
 		return r;
 	container->memory_events = openat(container->cgroup, "memory.events", O_RDONLY | O_CLOEXEC);

@@ -316,6 +316,8 @@ int process_make(struct container *container, const Coracle__Agent__V1__CreatePr
 	if (request->process_json.len) {
 		r = oci_process_parse((const char *)request->process_json.data, request->process_json.len,
 				      &own, err);
+		if (r < 0 && err->status == COR_CORRUPT)
+			err->status = COR_INVALID;
 		description = own;
 	} else if (!description) {
 		r = cor_fail(err, COR_INVALID, EINVAL, "config.json has no process, and none is given");

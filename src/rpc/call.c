@@ -304,7 +304,9 @@ void call_stream_closed(struct rpc_call *call, const struct cor_error *reason)
 	if (call->closed)
 		return;
 	call->closed = true;
-	call->input_ended = true;
+	/* A peer that broke off has not said that this was all: no half-close is heard. */
+	if (!reason)
+		call->input_ended = true;
 	/* Whole messages that came before a failure are delivered, but not kept for a user who has paused. */
 	if (call->paused && (reason || call->conn->server))
 		call->deaf = true;

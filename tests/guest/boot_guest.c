@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* boot-guest KERNEL INITRAMFS [SOCKET [SERIAL=FILE ...]]: boots a machine with QEMU's translator, speaks coracle.agent.v1 with its first process through the virtio-serial port, and shuts
  * it down. Prints what it learned, one "key: value" a line; exit status 0 only if every step went as it must, the reconnection in
- * the middle of a frame too. With SOCKET it relays the guest's API to whoever connects there, until its standard input ends; each FILE is a
+ * the middle of a frame too. With SOCKET it relays the guest's API to whoever connects there, until its standard input ends; SIGUSR1 makes it reconnect; each FILE is a
  * raw disk of that serial number. */
 #include "rpc/handshake.h"
 #include "rpc/rpc.h"
@@ -85,6 +85,10 @@ static int start_vmm(struct guest *guest, const char *kernel, const char *initra
 					    "virtio-serial-device",
 					    "-device",
 					    "virtserialport,chardev=agent,name=coracle.agent",
+					    "-netdev",
+					    "hubport,id=net,hubid=0",
+					    "-device",
+					    "virtio-net-device,netdev=net,mac=52:54:00:12:34:56",
 					    "-device",
 					    "virtio-rng-device",
 					    "-chardev",
@@ -252,12 +256,24 @@ static void on_input_end(uv_poll_t *poll, int status, int events)
 		uv_stop(poll->loop);
 }
 
+/* The host goes away in the middle of a frame and comes back; calls that are relayed end. */
+static void on_reconnect_signal(uv_signal_t *watcher, int number)
+{
+	struct guest *guest = watcher->data;
+
+	if (reconnect(guest))
+		exit(1);
+	puts("reconnected");
+	fflush(stdout);
+}
+
 static int serve(struct guest *guest, const char *path)
 {
 	struct rpc_server_options options = {.unknown = relay_call, .context = guest};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct rpc_listener *listener;
 	struct cor_error err;
+	uv_signal_t again;
 	uv_poll_t input;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -268,6 +284,9 @@ static int serve(struct guest *guest, const char *path)
 		return fail(path, &err);
 	uv_poll_init(&guest->loop, &input, STDIN_FILENO);
 	uv_poll_start(&input, UV_READABLE, on_input_end);
+	uv_signal_init(&guest->loop, &again);
+	again.data = guest;
+	uv_signal_start(&again, on_reconnect_signal, SIGUSR1);
 	puts("serving");
 	fflush(stdout);
 	uv_run(&guest->loop, UV_RUN_DEFAULT);
