@@ -147,6 +147,20 @@ void index_remove(struct index *index, size_t position)
 	memmove(image, image + 1, (--index->count - position) * sizeof(*image));
 }
 
+int index_name(const char *text, char **ret, struct cor_error *err)
+{
+	_reference_ struct reference ref = {0};
+	int r = reference_parse(text, &ref, err);
+
+	if (r < 0)
+		return r;
+	if (ref.digest || str_after(text, "sha256:"))
+		return cor_fail(err, COR_INVALID, EINVAL,
+				"'%s' cannot be given as a name: a digest is not chosen", text);
+	*ret = reference_name(&ref);
+	return 0;
+}
+
 /* ---- finding ---- */
 
 int image_id_read(const struct image_store *store, const struct index_image *image, char ret[DIGEST_SIZE],

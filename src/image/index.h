@@ -34,6 +34,9 @@ struct index_image *index_add(struct index *index, const char *media_type, const
 void index_set_name(struct index *index, struct index_image *image, const char *name);
 void index_remove(struct index *index, size_t position);
 
+/* A name as somebody wants to give it, normalised, the caller's. COR_INVALID, also for what would be read as an id or has a digest. */
+int index_name(const char *text, char **ret, struct cor_error *err);
+
 /* Finds what a person means: a name, an id, or the beginning of an id (image.h says in which order). *ret_name is the name that was
  * meant, borrowed from the index, or NULL if it was the image. */
 int index_find(const struct image_store *store, const struct index *index, const char *ref,

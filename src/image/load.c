@@ -38,22 +38,19 @@ static int choose_images(struct load *load, const struct platform *wanted, struc
 }
 
 /* In place of the names that the archive has. */
-static int rename_image(struct incoming *incoming, const char *name, struct cor_error *err)
+static int rename_image(struct incoming *incoming, const char *text, struct cor_error *err)
 {
-	_reference_ struct reference ref = {0};
-	int r = reference_parse(name, &ref, err);
+	_free_ char *name = NULL;
+	int r = index_name(text, &name, err);
 
 	if (r < 0)
 		return r;
-	if (ref.digest)
-		return cor_fail(err, COR_INVALID, EINVAL,
-				"'%s' cannot be given as a name: a digest is not chosen", name);
 	if (incoming->count != 1)
 		return cor_fail(err, COR_INVALID, EINVAL,
 				"the archive holds %zu images, and --tag names one: load them without it",
 				incoming->count);
 	strv_release(&incoming->items[0].names);
-	strv_take(&incoming->items[0].names, reference_name(&ref));
+	strv_take(&incoming->items[0].names, steal_ptr(name));
 	return 0;
 }
 

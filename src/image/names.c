@@ -29,17 +29,12 @@ static int set_name(struct image_store *store, const char *ref, const char *name
 
 int image_tag(struct image_store *store, const char *ref, const char *new_name, struct cor_error *err)
 {
-	_reference_ struct reference parsed = {0};
 	_free_ char *name = NULL;
 	_fd_ int fd = -1;
-	int r = reference_parse(new_name, &parsed, err);
+	int r = index_name(new_name, &name, err);
 
 	if (r < 0)
 		return r;
-	if (parsed.digest)
-		return cor_fail(err, COR_INVALID, EINVAL,
-				"'%s' cannot be given as a name: a digest is not chosen", new_name);
-	name = reference_name(&parsed);
 	r = store_lock(store, LOCK_SH, &fd, err);
 	return r ?: set_name(store, ref, name, err);
 }
