@@ -1,25 +1,16 @@
 # The guest's API, through a relay on a unix socket, for an ordinary gRPC client: @grpc/grpc-js.
 
 setup_file() {
-	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	export top WORK
+	load lib.bash
 	WORK=$(mktemp -d)
-	cp "$BATS_TEST_DIRNAME/package.json" "$WORK"
-	npm install --prefix "$WORK" --no-audit --no-fund --silent
-	mkfifo "$WORK/stdin"
-	"$top/build/tests/guest/boot-guest" "$("$top/kernel/build.sh")" "$top/build/src/init/initramfs.cpio" "$WORK/socket" \
-		<"$WORK/stdin" >"$WORK/log" 2>&1 3>&- &
-	echo $! >"$WORK/pid"
-	exec 9>"$WORK/stdin"
-	for _ in $(seq 300); do
-		grep -q serving "$WORK/log" && break
-		sleep 0.1
-	done
-	NODE_PATH=$WORK/node_modules timeout 60 node "$BATS_TEST_DIRNAME/guest.js" "$WORK/socket" >"$WORK/answers" 2>&1 9>&- || true
-	exec 9>&-
+	export WORK
+	install_client
+	start_guest
+	timeout 60 node "$BATS_TEST_DIRNAME/guest.js" "$WORK/socket" >"$WORK/answers" 2>&1 9>&- || true
 }
 
 teardown_file() {
+	exec 9>&-
 	kill "$(cat "$WORK/pid")" 2>/dev/null || true
 	rm -rf "$WORK"
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* boot-guest KERNEL INITRAMFS [SOCKET [SERIAL=FILE ...]]: boots a machine with QEMU's translator, speaks coracle.agent.v1 with its first process through the virtio-serial port, and shuts
  * it down. Prints what it learned, one "key: value" a line; exit status 0 only if every step went as it must, the reconnection in
- * the middle of a frame too. With SOCKET it relays the guest's API to whoever connects there, until its standard input ends; SIGUSR1 makes it reconnect; each FILE is a
+ * the middle of a frame too. With SOCKET it relays the guest's API to whoever connects there, until its standard input ends or SIGTERM comes; SIGUSR1 makes it reconnect; each FILE is a
  * raw disk of that serial number. */
 #include "rpc/handshake.h"
 #include "rpc/rpc.h"
@@ -267,13 +267,18 @@ static void on_reconnect_signal(uv_signal_t *watcher, int number)
 	fflush(stdout);
 }
 
+static void on_stop_signal(uv_signal_t *watcher, int number)
+{
+	uv_stop(watcher->loop);
+}
+
 static int serve(struct guest *guest, const char *path)
 {
 	struct rpc_server_options options = {.unknown = relay_call, .context = guest};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct rpc_listener *listener;
 	struct cor_error err;
-	uv_signal_t again;
+	uv_signal_t again, stop;
 	uv_poll_t input;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -287,6 +292,8 @@ static int serve(struct guest *guest, const char *path)
 	uv_signal_init(&guest->loop, &again);
 	again.data = guest;
 	uv_signal_start(&again, on_reconnect_signal, SIGUSR1);
+	uv_signal_init(&guest->loop, &stop);
+	uv_signal_start(&stop, on_stop_signal, SIGTERM);
 	puts("serving");
 	fflush(stdout);
 	uv_run(&guest->loop, UV_RUN_DEFAULT);

@@ -2,11 +2,12 @@
 
 setup_file() {
 	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	export top
+	build=${CORACLE_BUILD:-$top/build}
+	export top build
 }
 
 @test "the guest answers, refuses wrong calls, survives a reconnection in the middle of a frame, and ends cleanly" {
-	run "$top/build/tests/guest/boot-guest" "$("$top/kernel/build.sh")" "$top/build/src/init/initramfs.cpio"
+	run "$build/tests/guest/boot-guest" "$("$top/kernel/build.sh")" "$build/src/init/initramfs.cpio"
 	echo "$output"
 	[ "$status" -eq 0 ]
 	[[ $output == *"guest kernel: 6."* ]]
@@ -15,7 +16,7 @@ setup_file() {
 }
 
 @test "coracle-init is static and alone in an initramfs of at most 2.5 MB" {
-	[ "$(cpio --quiet -t <"$top/build/src/init/initramfs.cpio")" = init ]
-	[[ $(ldd "$top/build/src/init/coracle-init" 2>&1) == *"not a dynamic executable"* ]]
-	[ "$(stat -c %s "$top/build/src/init/initramfs.cpio")" -le 2621440 ]
+	[ "$(cpio --quiet -t <"$build/src/init/initramfs.cpio")" = init ]
+	[[ $(ldd "$build/src/init/coracle-init" 2>&1) == *"not a dynamic executable"* ]]
+	[ "$(stat -c %s "$build/src/init/initramfs.cpio")" -le 2621440 ]
 }
