@@ -71,7 +71,7 @@ static int start_vmm(struct guest *guest, const char *kernel, const char *initra
 					    "-accel",
 					    "tcg,thread=multi",
 					    "-cpu",
-					    "max,svm=off",
+					    "max,svm=off,erms=off,fsrm=off",
 					    "-m",
 					    "256",
 					    "-no-reboot",
