@@ -314,6 +314,7 @@ _Noreturn void child_main(const struct child *child, int socket)
 
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	reset_signals();
+	sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
 	if (prepare(&start, socket, &err) < 0) {
 		report(&err, -1);
 		_exit(125);

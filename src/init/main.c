@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
@@ -111,6 +112,7 @@ int main(void)
 	/* No process of a container may look into init, nor into its own beginning, which is a copy of it. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	signal(SIGPIPE, SIG_IGN);
+	sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
 	if (r == 0)
 		r = serve(&err);
 	if (r < 0)
