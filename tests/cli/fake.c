@@ -216,6 +216,15 @@ static int start_session(const struct cor_streams *streams, struct cor_session *
 		return fail(err, COR_NO_EXECUTABLE, ENOENT, "'%s' is not in the container", last_script);
 	if (strncmp(last_script, "/etc", 4) == 0)
 		return fail(err, COR_CANNOT_EXECUTE, EACCES, "'/etc' cannot be executed");
+	/* A start that takes its time, so that signals come before there is a session, and one that does not end. */
+	if (strcmp(last_script, "slow") == 0 || strcmp(last_script, "stuck") == 0)
+		dprintf(STDERR_FILENO, "starting\n");
+	while (strcmp(last_script, "stuck") == 0)
+		usleep(1000);
+	if (strcmp(last_script, "slow") == 0) {
+		usleep(300000);
+		strcpy(last_script, "trap");
+	}
 	if (ret_session) {
 		*ret_session = calloc(1, sizeof(**ret_session));
 		(*ret_session)->streams = *streams;

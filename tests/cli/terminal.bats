@@ -50,6 +50,11 @@ load common
 	"$terminal" "expect ready" 'send \x03' "expect let go of" "exit 130" -- "$fake" run --sig-proxy=false busybox deaf
 }
 
+@test "a signal that comes before the process runs reaches it; three end a start that does not end" {
+	"$terminal" "expect starting" "signal TERM" "expect signal 15" "exit 115" -- "$fake" run busybox slow
+	"$terminal" "expect starting" "signal HUP" "signal INT" "signal TERM" "exit 143" -- "$fake" run busybox stuck
+}
+
 @test "a crash leaves the terminal as it was" {
 	"$terminal" "exit -6" cooked -- bash -c "ulimit -c 0; exec '$fake' run -it busybox crash"
 }
@@ -68,5 +73,5 @@ load common
 }
 
 @test "a signal that is ignored from the start stays ignored" {
-	"$terminal" "expect ready" "signal HUP" "signal USR1" "expect signal 10" "exit 110" -- bash -c "trap '' HUP; exec '$fake' run busybox trap"
+	"$terminal" "expect ready" "signal HUP" "signal USR1" "expect signal 10" "never signal 1\r" "exit 110" -- bash -c "trap '' HUP; exec '$fake' run busybox trap"
 }

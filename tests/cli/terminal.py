@@ -3,6 +3,7 @@
 """terminal.py STEP... -- COMMAND...: runs COMMAND in a terminal of its own, 24x80, and plays the person in front of it.
 
     "expect TEXT"    wait until TEXT is printed, behind what was expected before
+    "never TEXT"     it must not have been printed at all
     "send TEXT"      type; \\n, \\x03 and the like are what they are in Python
     "resize 30x100"  give the terminal another size
     "signal TERM"    send the command a signal
@@ -66,6 +67,8 @@ class Terminal:
         verb, _, rest = step.partition(" ")
         if verb == "expect":
             return self.expect(rest)
+        if verb == "never":
+            return rest.encode().decode("unicode_escape").encode("latin-1") not in self.output
         if verb == "send":
             os.write(self.master, rest.encode().decode("unicode_escape").encode("latin-1"))
         elif verb == "resize":
