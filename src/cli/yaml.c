@@ -28,6 +28,33 @@ static bool stands_bare(const char *s, size_t size)
 	}
 }
 
+/* One that a reader refuses, skips or takes for a break, and what steers terminals. */
+static bool needs_code(unsigned code)
+{
+	return code < 0x20 || (code >= 0x7f && code <= 0xa0) || code == 0x2028 || code == 0x2029 ||
+	       code == 0xfeff || code == 0xfffe || code == 0xffff;
+}
+
+/* Prints the first character of what is left (valid UTF-8, as all strings of Jansson's are) inside double quotes. Returns its bytes. */
+static size_t print_character(const char *s, size_t left, FILE *out)
+{
+	unsigned char c = (unsigned char)s[0];
+	size_t size = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	unsigned code = size == 1 ? c : c & (0x7fu >> size);
+
+	for (size_t i = 1; i < size && i < left; i++)
+		code = code << 6 | ((unsigned char)s[i] & 0x3fu);
+	if (code == '"' || code == '\\')
+		fprintf(out, "\\%c", c);
+	else if (code == '\n')
+		fputs("\\n", out);
+	else if (needs_code(code))
+		fprintf(out, code < 0x100 ? "\\x%02x" : "\\u%04x", code);
+	else
+		fwrite(s, 1, size < left ? size : left, out);
+	return size;
+}
+
 static void print_string(const char *s, size_t size, FILE *out)
 {
 	if (stands_bare(s, size)) {
@@ -35,25 +62,8 @@ static void print_string(const char *s, size_t size, FILE *out)
 		return;
 	}
 	putc('"', out);
-	for (size_t i = 0; i < size; i++) {
-		unsigned char c = (unsigned char)s[i], next = i + 1 < size ? (unsigned char)s[i + 1] : 0;
-
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c == '\n')
-			fputs("\\n", out);
-		else if (c < 0x20 || c == 0x7f)
-			fprintf(out, "\\x%02x", c);
-		else if (c == 0xc2 && next >= 0x80 && next <= 0xa0)
-			fprintf(out, "\\x%02x", (unsigned char)s[++i]);
-		else if (c == 0xef && next == 0xbb && i + 2 < size && (unsigned char)s[i + 2] == 0xbf)
-			i += 2, fputs("\\uFEFF", out);
-		else if (c == 0xe2 && next == 0x80 && i + 2 < size &&
-			 ((unsigned char)s[i + 2] & 0xfe) == 0xa8)
-			fprintf(out, "\\u20%02x", (unsigned char)s[i + 2] - 0x80), i += 2;
-		else
-			putc(c, out);
-	}
+	for (size_t i = 0; i < size;)
+		i += print_character(s + i, size - i, out);
 	putc('"', out);
 }
 

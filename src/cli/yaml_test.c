@@ -67,8 +67,8 @@ static void test_escapes(void **state)
 	gives("\"\\u001b[2J\\u007f\"", "\"\\x1b[2J\\x7f\"\n");
 	/* Breaks, byte order marks and control characters beyond ASCII. */
 	gives("\"\\u0085\\u009b\\u00a0\"", "\"\\x85\\x9b\\xa0\"\n");
-	gives("\"\\u2028\\u2029\\ufeff\"", "\"\\u2028\\u2029\\uFEFF\"\n");
-	gives("\"\\u00e9\\u2027\"", "\"\xc3\xa9\xe2\x80\xa7\"\n");
+	gives("\"\\u2028\\u2029\\ufeff\\uffff\"", "\"\\u2028\\u2029\\ufeff\\uffff\"\n");
+	gives("\"\\u00e9\\u2027\\ud83d\\ude00\"", "\"\xc3\xa9\xe2\x80\xa7\xf0\x9f\x98\x80\"\n");
 }
 
 static void test_nesting(void **state)

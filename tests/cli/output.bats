@@ -39,6 +39,14 @@ load common
 	[[ $output == *'    color: "blue: \"x\""'* ]]
 }
 
+@test "a YAML reader finds what a JSON reader finds" {
+	for what in "ls -a" images "system info" "inspect runner"; do
+		"$fake" $what --format json >"$BATS_TEST_TMPDIR/json"
+		"$fake" $what --format yaml >"$BATS_TEST_TMPDIR/yaml"
+		python3 -c 'import json, sys, yaml; assert json.load(open(sys.argv[1])) == yaml.safe_load(open(sys.argv[2]))' "$BATS_TEST_TMPDIR/json" "$BATS_TEST_TMPDIR/yaml"
+	done
+}
+
 @test "images: a row for each name, as people write it" {
 	cli images
 	is 0
