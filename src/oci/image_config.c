@@ -23,7 +23,8 @@ static int check_map(const json_t *config, const char *key, bool strings, struct
 	if (json_get_object(config, key, &map) < 0)
 		return malformed(err, key);
 	json_object_foreach (map, name, value)
-		if (strings && (!json_is_string(value) || strlen(json_string_value(value)) != json_string_length(value)))
+		if (strings &&
+		    (!json_is_string(value) || strlen(json_string_value(value)) != json_string_length(value)))
 			return malformed(err, key);
 	return 0;
 }
@@ -59,8 +60,8 @@ static int parse_layers(const json_t *document, struct strv *diff_ids, struct co
 	const char *type = NULL;
 	json_t *rootfs = NULL;
 
-	if (json_get_object(document, "rootfs", &rootfs) < 0 || !rootfs || json_get_string(rootfs, "type", &type) < 0 ||
-	    json_get_strv(rootfs, "diff_ids", diff_ids) < 0)
+	if (json_get_object(document, "rootfs", &rootfs) < 0 || !rootfs ||
+	    json_get_string(rootfs, "type", &type) < 0 || json_get_strv(rootfs, "diff_ids", diff_ids) < 0)
 		return malformed(err, "rootfs");
 	if (!str_equal(type, "layers"))
 		return malformed(err, "rootfs.type");
@@ -79,7 +80,8 @@ int image_config_parse(const json_t *document, struct image_config *ret, struct 
 	json_t *settings = NULL;
 	int r;
 
-	if (json_get_string(document, "os", &os) < 0 || json_get_string(document, "architecture", &architecture) < 0 ||
+	if (json_get_string(document, "os", &os) < 0 ||
+	    json_get_string(document, "architecture", &architecture) < 0 ||
 	    json_get_string(document, "variant", &variant) < 0 || str_empty(os) || str_empty(architecture) ||
 	    platform_set(&c.platform, os, architecture, variant, NULL) < 0)
 		return malformed(err, "os, architecture");

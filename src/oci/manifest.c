@@ -54,7 +54,8 @@ static int parse_platform(const json_t *object, struct descriptor *d, struct cor
 {
 	const char *os = NULL, *architecture = NULL, *variant = NULL;
 
-	if (json_get_string(object, "os", &os) < 0 || json_get_string(object, "architecture", &architecture) < 0 ||
+	if (json_get_string(object, "os", &os) < 0 ||
+	    json_get_string(object, "architecture", &architecture) < 0 ||
 	    json_get_string(object, "variant", &variant) < 0 ||
 	    platform_set(&d->platform, os, architecture, variant, NULL) < 0)
 		return malformed(err, "the platform of a descriptor");
@@ -71,14 +72,17 @@ static int parse_descriptor(const json_t *object, struct descriptor *d, struct c
 
 	if (!json_is_object(object) || json_get_string(object, "mediaType", &media_type) < 0 ||
 	    json_get_string(object, "digest", &digest) < 0 || json_get_int(object, "size", &size) < 0 ||
-	    json_get_object(object, "platform", &platform) < 0 || json_get_object(object, "annotations", &annotations) < 0)
+	    json_get_object(object, "platform", &platform) < 0 ||
+	    json_get_object(object, "annotations", &annotations) < 0)
 		return malformed(err, "a descriptor");
 	if (!digest_valid(digest))
 		return cor_fail(err, COR_CORRUPT, EBADMSG, "a descriptor has no valid sha256 digest");
 	if (size < 0 || size > DESCRIPTOR_SIZE_MAX)
-		return cor_fail(err, COR_CORRUPT, EBADMSG, "the descriptor of %s has no sensible size", digest);
-	if (annotations && (json_get_string(annotations, "org.opencontainers.image.ref.name", &ref_name) < 0 ||
-			    json_get_string(annotations, "io.containerd.image.name", &full_name) < 0))
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "the descriptor of %s has no sensible size",
+				digest);
+	if (annotations &&
+	    (json_get_string(annotations, "org.opencontainers.image.ref.name", &ref_name) < 0 ||
+	     json_get_string(annotations, "io.containerd.image.name", &full_name) < 0))
 		return malformed(err, "an annotation of a descriptor");
 	strcpy(d->digest, digest);
 	d->size = (uint64_t)size;
@@ -89,7 +93,8 @@ static int parse_descriptor(const json_t *object, struct descriptor *d, struct c
 }
 
 /* The list is released by the caller through *ret and *ret_count, also after a failure. */
-static int parse_descriptors(const json_t *array, size_t max, struct descriptor **ret, size_t *ret_count, struct cor_error *err)
+static int parse_descriptors(const json_t *array, size_t max, struct descriptor **ret, size_t *ret_count,
+			     struct cor_error *err)
 {
 	size_t count = json_array_size(array);
 
@@ -106,15 +111,18 @@ static int parse_descriptors(const json_t *array, size_t max, struct descriptor 
 	return 0;
 }
 
-static int check_version(const json_t *document, enum media_kind kind, const char *what, struct cor_error *err)
+static int check_version(const json_t *document, enum media_kind kind, const char *what,
+			 struct cor_error *err)
 {
 	const char *media_type = NULL;
 	int64_t version = 0;
 
-	if (json_get_int(document, "schemaVersion", &version) < 0 || json_get_string(document, "mediaType", &media_type) < 0)
+	if (json_get_int(document, "schemaVersion", &version) < 0 ||
+	    json_get_string(document, "mediaType", &media_type) < 0)
 		return malformed(err, what);
 	if (version == 1)
-		return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT, "%s has Docker's schema 1, which is obsolete", what);
+		return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT,
+				"%s has Docker's schema 1, which is obsolete", what);
 	if (version != 2)
 		return cor_fail(err, COR_CORRUPT, EBADMSG, "%s has no schemaVersion 2", what);
 	if (media_type && media_kind(media_type) != kind)
@@ -132,13 +140,15 @@ int manifest_parse(const json_t *document, struct manifest *ret, struct cor_erro
 		return r;
 	if (json_object_get(document, "manifests"))
 		return cor_fail(err, COR_CORRUPT, EBADMSG, "the manifest is an index at the same time");
-	if (json_get_object(document, "config", &config) < 0 || !config || json_get_array(document, "layers", &layers) < 0)
+	if (json_get_object(document, "config", &config) < 0 || !config ||
+	    json_get_array(document, "layers", &layers) < 0)
 		return malformed(err, "the manifest");
 	r = parse_descriptor(config, &m.config, err);
 	if (r < 0)
 		return r;
 	if (media_kind(m.config.media_type) != MEDIA_CONFIG)
-		return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT, "this is no container image but '%.100s'",
+		return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT,
+				"this is no container image but '%.100s'",
 				m.config.media_type ? m.config.media_type : "");
 	if (json_array_size(layers) == 0)
 		return cor_fail(err, COR_CORRUPT, EBADMSG, "the image has no layers");
@@ -147,8 +157,9 @@ int manifest_parse(const json_t *document, struct manifest *ret, struct cor_erro
 		return r;
 	for (size_t i = 0; i < m.layer_count; i++)
 		if (media_kind(m.layers[i].media_type) != MEDIA_LAYER)
-			return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT, "layer %s is of an unknown kind '%.100s'",
-					m.layers[i].digest, m.layers[i].media_type ? m.layers[i].media_type : "");
+			return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT,
+					"layer %s is of an unknown kind '%.100s'", m.layers[i].digest,
+					m.layers[i].media_type ? m.layers[i].media_type : "");
 	*ret = m;
 	m = (struct manifest){0};
 	return 0;

@@ -67,7 +67,7 @@ static void test_docker_manifest(void **state)
 	assert_int_equal(try_manifest("{'schemaVersion':2,'mediaType':'" MEDIA_TYPE_DOCKER_MANIFEST
 				      "','config':{'mediaType':'" MEDIA_TYPE_DOCKER_CONFIG
 				      "','digest':'" DIGEST "','size':1},'layers':[{'mediaType':'application/"
-							    "vnd.docker.image.rootfs.diff.tar.gzip',"
+				      "vnd.docker.image.rootfs.diff.tar.gzip',"
 				      "'digest':'" DIGEST "','size':0}]}",
 				      &m, &err),
 			 0);
@@ -139,7 +139,7 @@ static void test_index(void **state)
 	assert_int_equal(
 		try_index("{'schemaVersion':2,'manifests':[{'mediaType':'" MEDIA_TYPE_MANIFEST
 			  "','digest':'" DIGEST "','size':5,'platform':{'os':'linux','architecture':'arm64'},"
-						"'annotations':{'org.opencontainers.image.ref.name':'t',"
+			  "'annotations':{'org.opencontainers.image.ref.name':'t',"
 			  "'io.containerd.image.name':'docker.io/x:t'}},{'mediaType':'odd','digest':'" DIGEST
 			  "','size':5}]}",
 			  &index, &err),

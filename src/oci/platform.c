@@ -13,7 +13,8 @@
 static const struct {
 	const char *other, *word;
 } architectures[] = {
-	{"x86_64", "amd64"}, {"x86-64", "amd64"}, {"aarch64", "arm64"}, {"i386", "386"}, {"i686", "386"}, {"armhf", "arm"},
+	{"x86_64", "amd64"}, {"x86-64", "amd64"}, {"aarch64", "arm64"},
+	{"i386", "386"},     {"i686", "386"},     {"armhf", "arm"},
 };
 
 #define WORD_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
@@ -30,7 +31,8 @@ static int set_word(char out[PLATFORM_WORD_SIZE], const char *word, const char *
 	return 0;
 }
 
-int platform_set(struct platform *p, const char *os, const char *architecture, const char *variant, struct cor_error *err)
+int platform_set(struct platform *p, const char *os, const char *architecture, const char *variant,
+		 struct cor_error *err)
 {
 	struct platform made = {0};
 	int r;
@@ -57,12 +59,14 @@ int platform_parse(const char *text, struct platform *ret, struct cor_error *err
 
 	for (size_t i = 0; i < parts.count; i++)
 		if (!parts.items[i][0])
-			return cor_fail(err, COR_INVALID, EINVAL, "platform '%s': write it as linux/amd64", text);
+			return cor_fail(err, COR_INVALID, EINVAL, "platform '%s': write it as linux/amd64",
+					text);
 	if (parts.count == 1)
 		return platform_set(ret, "linux", parts.items[0], NULL, err);
 	if (parts.count > 3)
 		return cor_fail(err, COR_INVALID, EINVAL, "platform '%s': write it as linux/amd64", text);
-	return platform_set(ret, parts.items[0], parts.items[1], parts.count == 3 ? parts.items[2] : NULL, err);
+	return platform_set(ret, parts.items[0], parts.items[1], parts.count == 3 ? parts.items[2] : NULL,
+			    err);
 }
 
 struct platform platform_host(void)
@@ -84,6 +88,7 @@ bool platform_matches(const struct platform *image, const struct platform *wante
 
 char *platform_format(const struct platform *p, char out[PLATFORM_TEXT_SIZE])
 {
-	snprintf(out, PLATFORM_TEXT_SIZE, "%s/%s%s%s", p->os, p->architecture, p->variant[0] ? "/" : "", p->variant);
+	snprintf(out, PLATFORM_TEXT_SIZE, "%s/%s%s%s", p->os, p->architecture, p->variant[0] ? "/" : "",
+		 p->variant);
 	return out;
 }

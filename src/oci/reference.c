@@ -140,7 +140,8 @@ int reference_parse(const char *text, struct reference *ret, struct cor_error *e
 	if (at) {
 		*at = '\0';
 		if (!digest_valid(at + 1))
-			return cor_fail(err, COR_INVALID, EINVAL, "image '%s': the part behind @ is not a sha256 digest", text);
+			return cor_fail(err, COR_INVALID, EINVAL,
+					"image '%s': the part behind @ is not a sha256 digest", text);
 		ref.digest = xstrdup(at + 1);
 	}
 	slash = strrchr(name, '/');
@@ -149,21 +150,27 @@ int reference_parse(const char *text, struct reference *ret, struct cor_error *e
 		*colon = '\0';
 		if (!tag_valid(colon + 1))
 			return cor_fail(err, COR_INVALID, EINVAL,
-					"image '%s': bad tag (letters, digits, '_', '.', '-'; at most 128)", text);
+					"image '%s': bad tag (letters, digits, '_', '.', '-'; at most 128)",
+					text);
 		ref.tag = xstrdup(colon + 1);
 	} else if (!ref.digest) {
 		ref.tag = xstrdup("latest");
 	}
-	if (id_valid(name))
-		return cor_fail(err, COR_INVALID, EINVAL, "image '%s': 64 hexadecimal digits are an id, not a name", text);
 	split_domain(name, &ref);
-	if (!domain_valid(ref.domain))
-		return cor_fail(err, COR_INVALID, EINVAL, "image '%s': bad registry name '%s'", text, ref.domain);
-	if (!path_valid(ref.path))
+	if (strcmp(ref.domain, "docker.io") == 0 && str_after(ref.path, "library/") &&
+	    id_valid(str_after(ref.path, "library/")))
 		return cor_fail(err, COR_INVALID, EINVAL,
-				"image '%s': bad name (lower case, digits, single '.', '_', '-' between them)", text);
+				"image '%s': 64 hexadecimal digits are an id, not a name", text);
+	if (!domain_valid(ref.domain))
+		return cor_fail(err, COR_INVALID, EINVAL, "image '%s': bad registry name '%s'", text,
+				ref.domain);
+	if (!path_valid(ref.path))
+		return cor_fail(
+			err, COR_INVALID, EINVAL,
+			"image '%s': bad name (lower case, digits, single '.', '_', '-' between them)", text);
 	if (strlen(ref.domain) + strlen(ref.path) + 1 > NAME_MAX_BYTES)
-		return cor_fail(err, COR_INVALID, EINVAL, "image '%.60s…': the name is longer than 255 bytes", text);
+		return cor_fail(err, COR_INVALID, EINVAL, "image '%.60s…': the name is longer than 255 bytes",
+				text);
 	*ret = ref;
 	ref = (struct reference){0};
 	return 0;
@@ -192,10 +199,16 @@ char *reference_name(const struct reference *ref)
 
 char *reference_familiar(const char *normalised)
 {
-	const char *rest = str_after(normalised, "docker.io/"), *word;
+	const char *rest = str_after(normalised, "docker.io/"), *word, *slash;
+	_free_ char *first = NULL;
 
 	if (!rest)
 		return xstrdup(normalised);
 	word = str_after(rest, "library/");
-	return xstrdup(word && !strchr(word, '/') ? word : rest);
+	if (word && !strchr(word, '/'))
+		return xstrdup(word);
+	/* "docker.io/localhost/x" without its beginning would be another image. */
+	slash = strchr(rest, '/');
+	first = xstrndup(rest, slash ? (size_t)(slash - rest) : 0);
+	return xstrdup(looks_like_domain(first) ? normalised : rest);
 }

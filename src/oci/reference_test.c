@@ -19,6 +19,8 @@ static void test_normal_forms(void **state)
 		{"busybox", "docker.io/library/busybox:latest", "busybox:latest"},
 		{"debian:12", "docker.io/library/debian:12", "debian:12"},
 		{"library/debian:12", "docker.io/library/debian:12", "debian:12"},
+		{"docker.io/localhost/x", "docker.io/localhost/x:latest", "docker.io/localhost/x:latest"},
+		{"docker.io/a.b/x", "docker.io/a.b/x:latest", "docker.io/a.b/x:latest"},
 		{"me/app", "docker.io/me/app:latest", "me/app:latest"},
 		{"index.docker.io/busybox", "docker.io/library/busybox:latest", "busybox:latest"},
 		{"docker.io/me/app:1", "docker.io/me/app:1", "me/app:1"},

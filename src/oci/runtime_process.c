@@ -120,7 +120,7 @@ static int parse_groups(const json_t *user, struct oci_process *process, struct 
 	if (json_get_array(user, "additionalGids", &array) < 0)
 		return spec_invalid(err, "process.user.additionalGids", "a list of numbers");
 	process->groups = xcalloc(json_array_size(array) + 1, sizeof(*process->groups));
-	json_array_foreach(array, i, item) {
+	json_array_foreach (array, i, item) {
 		json_int_t gid = json_integer_value(item);
 
 		/* The kernel takes no more than NGROUPS_MAX. */
@@ -159,9 +159,9 @@ static int parse_capability_set(const json_t *object, const char *key, uint64_t 
 	const char *name;
 
 	if (json_get_strv(object, key, &names) < 0)
-		return cor_fail(err, COR_INVALID, EINVAL, "process.capabilities.%s: a list of names is needed",
-				key);
-	strv_foreach(&names, i, name) {
+		return cor_fail(err, COR_INVALID, EINVAL,
+				"process.capabilities.%s: a list of names is needed", key);
+	strv_foreach (&names, i, name) {
 		int number = oci_capability_number(name);
 
 		if (number < 0)
@@ -202,7 +202,7 @@ static int parse_rlimits(const json_t *object, struct oci_process *process, stru
 	if (json_get_array(object, "rlimits", &array) < 0)
 		return spec_invalid(err, "process.rlimits", "a list");
 	process->rlimits = xcalloc(json_array_size(array) + 1, sizeof(*process->rlimits));
-	json_array_foreach(array, i, item) {
+	json_array_foreach (array, i, item) {
 		struct oci_rlimit *limit = &process->rlimits[i];
 		const char *type = NULL;
 		int64_t soft = -1, hard = -1;
@@ -231,7 +231,7 @@ static int parse_strings(const json_t *object, struct oci_process *process, stru
 		return spec_invalid(err, "process.args", "a list of at least one string");
 	if (json_get_strv(object, "env", &process->env) < 0)
 		return spec_invalid(err, "process.env", "a list of strings");
-	strv_foreach(&process->env, i, variable)
+	strv_foreach (&process->env, i, variable)
 		if (!strchr(variable, '=') || *variable == '=')
 			return cor_fail(err, COR_INVALID, EINVAL, "process.env: '%.64s' is no NAME=VALUE",
 					variable);

@@ -77,7 +77,7 @@ static int parse_mounts(const json_t *document, struct oci_spec *spec, struct co
 	if (json_get_array(document, "mounts", &array) < 0)
 		return spec_invalid(err, "mounts", "a list");
 	spec->mounts = xcalloc(json_array_size(array) + 1, sizeof(*spec->mounts));
-	json_array_foreach(array, i, item) {
+	json_array_foreach (array, i, item) {
 		spec->mount_count++;
 		r = parse_mount(item, &spec->mounts[i], err);
 		if (r < 0)
@@ -118,7 +118,7 @@ static int parse_devices(const json_t *linux_part, struct oci_spec *spec, struct
 	if (json_get_array(linux_part, "devices", &array) < 0)
 		return spec_invalid(err, "linux.devices", "a list");
 	spec->devices = xcalloc(json_array_size(array) + 1, sizeof(*spec->devices));
-	json_array_foreach(array, i, item) {
+	json_array_foreach (array, i, item) {
 		int r;
 
 		spec->device_count++;
@@ -132,8 +132,7 @@ static int parse_devices(const json_t *linux_part, struct oci_spec *spec, struct
 /* Names become paths below /proc/sys. */
 static bool sysctl_name_valid(const char *name)
 {
-	return str_made_of(name, 255,
-			   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/") &&
+	return str_made_of(name, 255, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/") &&
 	       *name != '/' && *name != '.' && !strstr(name, "..") && !strstr(name, "//") &&
 	       !strstr(name, "./") && !strstr(name, "/.");
 }
@@ -146,7 +145,7 @@ static int parse_sysctls(const json_t *linux_part, struct oci_spec *spec, struct
 	if (json_get_object(linux_part, "sysctl", &object) < 0)
 		return spec_invalid(err, "linux.sysctl", "an object");
 	spec->sysctls = xcalloc(json_object_size(object) + 1, sizeof(*spec->sysctls));
-	json_object_foreach(object, name, value) {
+	json_object_foreach (object, name, value) {
 		const char *text = NULL;
 
 		if (json_get_string(object, name, &text) < 0 || !text || !sysctl_name_valid(name))
@@ -194,7 +193,7 @@ static int parse_paths(const json_t *linux_part, const char *key, struct strv *p
 
 	if (json_get_strv(linux_part, key, paths) < 0)
 		return cor_fail(err, COR_INVALID, EINVAL, "linux.%s: a list of strings is needed", key);
-	strv_foreach(paths, i, path)
+	strv_foreach (paths, i, path)
 		if (*path != '/')
 			return cor_fail(err, COR_INVALID, EINVAL, "linux.%s: '%.128s' is not absolute", key,
 					path);
@@ -222,11 +221,9 @@ static int parse_general(const json_t *document, struct oci_spec *spec, struct c
 	json_t *root = NULL, *process = NULL, *hooks = NULL;
 	const char *version = NULL;
 
-	if (json_get_string(document, "ociVersion", &version) < 0 || !version ||
-	    !str_after(version, "1."))
+	if (json_get_string(document, "ociVersion", &version) < 0 || !version || !str_after(version, "1."))
 		return spec_invalid(err, "ociVersion", "version 1");
-	if (json_get_object(document, "root", &root) < 0 ||
-	    get_copy(root, "path", &spec->root_path) < 0 ||
+	if (json_get_object(document, "root", &root) < 0 || get_copy(root, "path", &spec->root_path) < 0 ||
 	    json_get_bool(root, "readonly", &spec->root_readonly) < 0)
 		return spec_invalid(err, "root", "an object with path and readonly");
 	if (get_copy(document, "hostname", &spec->hostname) < 0 ||

@@ -23,7 +23,9 @@ static int try_spec(const char *text, struct oci_spec **ret, struct cor_error *e
 	return oci_spec_parse(copy, strlen(copy), ret, err);
 }
 
-#define PROCESS "'args':['sh','-c','x'],'cwd':'/'"
+/* One byte more than the kernel takes. */
+#define LONG_NAME "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdefx"
+#define PROCESS   "'args':['sh','-c','x'],'cwd':'/'"
 
 static void test_process(void **state)
 {
@@ -124,8 +126,7 @@ static void test_bad_documents(void **state)
 		"{'ociVersion':'1.0.0','linux':{'sysctl':{'x':1}}}",
 		"{'ociVersion':'1.0.0','linux':{'resources':{'cpu':{'cpus':'0;1'}}}}",
 		"{'ociVersion':'1.0.0','linux':{'maskedPaths':['proc']}}",
-		"{'ociVersion':'1.0.0','hostname':'a-name-of-more-than-sixty-four-bytes-"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}",
+		"{'ociVersion':'1.0.0','hostname':'" LONG_NAME "'}",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
