@@ -93,6 +93,13 @@ static void print_commands(const char *path, const struct command *family, FILE 
 	}
 }
 
+static void print_shortcuts(FILE *out)
+{
+	fputs(".SH SHORTCUTS\n", out);
+	for (const struct shortcut *s = command_shortcuts; s->name; s++)
+		fprintf(out, ".TP\n.B %s\n%s %s\n", s->name, s->family, s->command);
+}
+
 /* Lines as they are; roff would fill them into paragraphs. */
 static void print_examples(const char *lines, FILE *out)
 {
@@ -137,6 +144,8 @@ static void print_page(const char *path, const struct command *command, FILE *ou
 	print_options(command, out);
 	if (command->commands)
 		print_commands(path, command, out);
+	if (command == &command_top)
+		print_shortcuts(out);
 	if (command->examples)
 		print_examples(command->examples, out);
 	if (command == &command_top)
