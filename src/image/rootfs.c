@@ -19,7 +19,8 @@
 #include <sys/stat.h>
 
 #define DISK_SIZE (64 * GIB)
-/* Part of the key: to be raised when the same layers are to become other bytes. */
+/* Part of the key: to be raised when the same layers are to become other bytes. Containers' overlays lie on the older disks, so whoever raises it
+ * must have the sweep in names.c keep both names of an image that is in use. */
 #define ROOTFS_FORMAT 1
 
 static void key_digest(const struct image_config *config, char out[DIGEST_SIZE])

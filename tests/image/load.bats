@@ -99,6 +99,8 @@ content() {
 @test "layers that are hostile or broken" {
 	refused layer-dotdot "'odd:latest'" "'../escape'" "contains '..'"
 	refused layer-dotdot-inside "contains '..'"
+	refused layer-terminal "red" "contains '..'"
+	[[ $stderr != *$'\e'* ]]
 	refused layer-link-loop "'a/file'" "circle"
 	refused layer-hardlink-outside "'../../../etc/passwd'"
 	refused layer-hardlink-missing "'passwd'" "'/etc/passwd', which does not exist"
@@ -134,6 +136,14 @@ content() {
 	coracle image load -i "$WORK/odd/good-layer-twice.tar"
 	[ "$(content odd /file)" = second ]
 	coracle image load -i "$WORK/odd/good-layer-empty.tar"
+}
+
+@test "layers that are compressed in pieces" {
+	for kind in gzip zstd; do
+		coracle image load -i "$WORK/odd/good-$kind-pieces.tar"
+		[ "$(content odd /file | wc -c)" -eq 50000 ]
+		teardown
+	done
 }
 
 @test "of several platforms the host's is taken, or the one that was asked for" {

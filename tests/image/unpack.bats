@@ -108,3 +108,26 @@ without_unsaid_times() {
 	[ "$(debugfs -R 'cat /hole' "$(disk hole:1)" 2>/dev/null | sha256sum)" = "$(sha256sum <hole)" ]
 	[ "$(du -m "$(disk hole:1)" | cut -f1)" -lt 5 ]
 }
+
+@test "an ordinary user's disk has the same bytes" {
+	[ "$(id -u)" -eq 0 ] || skip "only root can be somebody else"
+	coracle image load -i "$WORK/mixed.tar"
+	name=$(basename "$(disk everything:mixed)")
+	chmod 755 "$WORK"
+	install -m 755 "$CORACLE" "$WORK/coracle"
+	install -d -m 700 -o 4242 -g 4242 "$WORK/user"
+	setpriv --reuid 4242 --regid 4242 --clear-groups env CORACLE_ROOT="$WORK/user/data" CORACLE_RUNTIME_DIR="$WORK/user/run" \
+		"$WORK/coracle" image load <"$WORK/mixed.tar"
+	[ "$(stat -c %u "$WORK/user/data/images/rootfs/$name")" -eq 4242 ]
+	cmp <(head -c 64M "$CORACLE_ROOT/images/rootfs/$name") <(head -c 64M "$WORK/user/data/images/rootfs/$name")
+	[ "$("$tree_list" "$WORK/user/data/images/rootfs/$name" | sha256sum)" = "$("$tree_list" "$CORACLE_ROOT/images/rootfs/$name" | sha256sum)" ]
+}
+
+@test "QEMU finds nothing wrong with an overlay, and no backing name in it" {
+	coracle image load -i "$top/build/test-images/busybox.tar"
+	coracle create --name overlay busybox true
+	file=$(ls "$CORACLE_ROOT"/containers/*/root.qcow2)
+	qemu-img check "$file"
+	[ "$(qemu-img info --output=json "$file" | jq -r '."virtual-size", ."backing-filename"')" = $'68719476736\nnull' ]
+	coracle rm overlay
+}
