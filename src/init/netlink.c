@@ -45,11 +45,17 @@ static int put(int fd, const struct netlink_message *message)
 /* The kernel's word in a message, if it is one: 1 when more may follow. */
 static int verdict(const struct nlmsghdr *header)
 {
-	const struct nlmsgerr *error = NLMSG_DATA(header);
+	const struct nlmsgerr *error = (const void *)NLMSG_DATA(header);
 
 	if (header->nlmsg_type == NLMSG_DONE)
 		return 0;
 	return header->nlmsg_type == NLMSG_ERROR ? error->error : 1;
+}
+
+/* The macros for this cast in a way that clang warns of. */
+static const struct nlmsghdr *next_message(const struct nlmsghdr *header)
+{
+	return (const void *)((const uint8_t *)header + NLMSG_ALIGN(header->nlmsg_len));
 }
 
 static int receive(int fd, void (*each)(const struct nlmsghdr *header, void *context), void *context)
@@ -61,13 +67,16 @@ static int receive(int fd, void (*each)(const struct nlmsghdr *header, void *con
 
 	for (;;) {
 		ssize_t n = recv(fd, buffer.bytes, sizeof(buffer.bytes), 0);
-		struct nlmsghdr *header = &buffer.header;
+		const struct nlmsghdr *header = &buffer.header;
+		const uint8_t *end = buffer.bytes + MAX(n, (ssize_t)0);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
-		for (; NLMSG_OK(header, (size_t)n); header = NLMSG_NEXT(header, n)) {
+		for (; (const uint8_t *)header < end &&
+		       NLMSG_OK(header, (size_t)(end - (const uint8_t *)header));
+		     header = next_message(header)) {
 			int r = verdict(header);
 
 			if (r <= 0)
@@ -99,12 +108,17 @@ int netlink_dump(int fd, struct netlink_message *message,
 
 const struct rtattr *netlink_find(const struct nlmsghdr *header, size_t size, uint16_t type)
 {
-	const uint8_t *start = (const uint8_t *)NLMSG_DATA(header) + NLMSG_ALIGN(size);
-	const struct rtattr *attribute = (const struct rtattr *)(const void *)start;
-	size_t left = header->nlmsg_len - NLMSG_SPACE(size);
+	const uint8_t *p = (const uint8_t *)NLMSG_DATA(header) + NLMSG_ALIGN(size);
+	const uint8_t *end = (const uint8_t *)header + header->nlmsg_len;
 
-	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
+	while (end - p >= (ptrdiff_t)sizeof(struct rtattr)) {
+		const struct rtattr *attribute = (const void *)p;
+
+		if (!RTA_OK(attribute, (size_t)(end - p)))
+			return NULL;
 		if ((attribute->rta_type & NLA_TYPE_MASK) == type)
 			return attribute;
+		p += RTA_ALIGN(attribute->rta_len);
+	}
 	return NULL;
 }
