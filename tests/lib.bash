@@ -22,6 +22,7 @@ coracle() {
 # become_user UID: from here on `coracle` is an ordinary user's, with roots of its own.
 become_user() {
 	export AS_USER=$1
+	unset CORACLE_KERNEL CORACLE_INITRAMFS CORACLE_SHIM
 	CORACLE_ROOT=$WORK/home/data CORACLE_RUNTIME_DIR=$WORK/home/run
 	export CORACLE=$WORK/installation/usr/local/bin/coracle
 	chmod 755 "$WORK"

@@ -104,7 +104,12 @@ static int start_attached(struct cor_context *ctx, const struct container_record
 	struct cor_session *session = NULL;
 	StartResponse *started = NULL;
 	struct cor_streams wanted = streams ? *streams : (struct cor_streams){-1, -1, -1, NULL};
-	int r = shim_spawn(&ctx->roots, record->id, &client, err);
+	struct detach_keys keys;
+	int r = detach_keys_parse(wanted.detach_keys, &keys);
+
+	if (r < 0)
+		return session_bad_keys(wanted.detach_keys, err);
+	r = shim_spawn(&ctx->roots, record->id, &client, err);
 
 	if (r < 0) {
 		clean_up(ctx, NULL, record);
@@ -113,8 +118,10 @@ static int start_attached(struct cor_context *ctx, const struct container_record
 	if (!record->interactive)
 		wanted.in = -1;
 	r = session_new(client, &wanted, &session, err);
-	if (r < 0)
+	if (r < 0) {
+		clean_up(ctx, NULL, record);
 		return r;
+	}
 	/* Both at once: the shim connects the streams before it lets the process go. */
 	r = session_attach(session, true, err);
 	r = r ?: ask_start(client, &started, err);

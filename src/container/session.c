@@ -302,6 +302,11 @@ static void on_end(struct rpc_call *call, const struct cor_error *status, void *
 static const struct rpc_call_events call_events = {
 	.on_message = on_message, .on_writable = on_writable, .on_end = on_end};
 
+int session_bad_keys(const char *keys, struct cor_error *err)
+{
+	return cor_fail(err, COR_INVALID, EINVAL, "'%s' are no detach keys: for example ctrl-p,ctrl-q", keys);
+}
+
 int session_new(struct shim_client *client, const struct cor_streams *streams, struct cor_session **ret,
 		struct cor_error *err)
 {
@@ -326,8 +331,7 @@ int session_new(struct shim_client *client, const struct cor_streams *streams, s
 	session->wake_poll.data = session;
 	uv_poll_start(&session->wake_poll, UV_READABLE, on_wake);
 	if (detach_keys_parse(session->streams.detach_keys, &session->keys) < 0)
-		r = cor_fail(err, COR_INVALID, EINVAL, "'%s' are no detach keys: for example ctrl-p,ctrl-q",
-			     session->streams.detach_keys);
+		r = session_bad_keys(session->streams.detach_keys, err);
 	r = r ?: input_open(session, err);
 	if (r < 0) {
 		cor_session_free(session);

@@ -42,6 +42,9 @@ struct cor_session {
 int session_new(struct shim_client *client, const struct cor_streams *streams, struct cor_session **ret,
 		struct cor_error *err);
 
+/* Fills err: these are no detach keys. */
+int session_bad_keys(const char *keys, struct cor_error *err);
+
 /* Begins the call and sends the first request. */
 int session_attach(struct cor_session *session, bool foreground, struct cor_error *err);
 int session_exec(struct cor_session *session, const struct cor_process_options *process,

@@ -2,7 +2,7 @@
 bats_require_minimum_version 1.5.0
 top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 fake=${CORACLE_BUILD:-$top/build}/src/cli/coracle-fake
-terminal=$top/tests/cli/terminal.py
+terminal=$top/tests/terminal.py
 
 # cli ARG...: leaves $status, $output (standard output alone), $lines, $stderr and $stderr_lines. Not `run`, for which 127 means that a test is broken.
 cli() {

@@ -95,7 +95,7 @@ usable() {
 }
 
 @test "a full disk of the guest is the process's own error" {
-	run coracle run --rm --tmpfs /small:size=64k busybox sh -c 'head -c 100000 /dev/zero >/small/x'
+	run coracle run --rm --tmpfs /small:size=64k busybox sh -c 'dd if=/dev/zero of=/small/x bs=1k count=100'
 	[ "$status" -ne 0 ]
 	[[ $output == *"No space left"* ]]
 }

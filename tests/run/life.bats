@@ -1,5 +1,7 @@
 # The life of a detached container: as root, and under the name life_as_user.bats as an ordinary user, who has no name and no home but the one made here.
 
+bats_require_minimum_version 1.5.0
+
 setup_file() {
 	load ../lib
 	roots
@@ -11,17 +13,19 @@ teardown_file() {
 }
 setup() { load ../lib; }
 
+# logged NAME TEXT: the container has written it.
+logged() { coracle logs "$1" | grep -q "$2"; }
+
 @test "a detached container outlives its command; exec, logs, inspect, ls, wait, stop, start, rm" {
 	id=$(coracle run -d --name worker busybox sh -c 'echo started; trap "echo stopping; exit 3" TERM; while :; do sleep 0.1; done')
 	[ "${#id}" -eq 64 ]
-	[ "$(coracle ls --format json | jq -r '.[0].Names // .[0].name')" = worker ]
-	await grep -q started <(coracle logs worker)
+	[ "$(coracle ls --format json | jq -r '.[0].Name // .[0].name')" = worker ]
+	await logged worker started
 	[ "$(coracle exec worker echo hello)" = hello ]
 	[ "$(echo data | coracle exec -i worker cat)" = data ]
 	run coracle exec worker sh -c 'exit 5'
 	[ "$status" -eq 5 ]
-	run coracle exec worker nothing-here
-	[ "$status" -eq 127 ]
+	run -127 coracle exec worker nothing-here
 	run coracle exec -u 65534 -w /tmp -e X=y worker sh -c 'id -u; pwd; echo $X'
 	[ "${lines[0]}" = 65534 ] && [ "${lines[1]}" = /tmp ] && [ "${lines[2]}" = y ]
 	coracle exec worker sh -c 'echo kept >/kept'
@@ -47,9 +51,9 @@ setup() { load ../lib; }
 
 @test "a stop that is not obeyed ends in a kill; kill takes any signal" {
 	coracle run -d --name deaf busybox sh -c 'trap "" TERM; trap "echo usr1" USR1; echo ready; while :; do sleep 0.1; done'
-	await grep -q ready <(coracle logs deaf)
+	await logged deaf ready
 	coracle kill -s USR1 deaf
-	await grep -q usr1 <(coracle logs deaf)
+	await logged deaf usr1
 	coracle stop -t 1 deaf
 	[ "$(coracle wait deaf)" = 137 ]
 	coracle rm deaf

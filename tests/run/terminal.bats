@@ -10,61 +10,58 @@ teardown_file() {
 }
 setup() { load ../lib; }
 
-# terminal COMMAND...: with a script on standard input (see terminal.py).
-terminal() { python3 "$BATS_TEST_DIRNAME/terminal.py" 33 101 "$@"; }
+terminal() { python3 "$top/tests/terminal.py" "$@"; }
 
 @test "run -it gives a shell: window size, resize, ctrl-C, exit status" {
-	status=0
-	terminal "$CORACLE" run --rm -it busybox sh <<-'END' || status=$?
-		expect #
-		send tty; stty size\n
-		expect /dev/pts/0
-		expect 33 101
-		size 40 120
-		send sleep 0.3; stty size\n
-		expect 40 120
-		send sleep 100\n
-		expect sleep 100
-		send \x03
-		expect #
-		send exit 9\n
-	END
-	[ "$status" -eq 9 ]
+	terminal 'resize 33x101' \
+		'expect #' \
+		'send tty; stty size\n' \
+		'expect /dev/pts/0' \
+		'expect 33 101' \
+		'resize 40x120' \
+		'send sleep 0.3; stty size\n' \
+		'expect 40 120' \
+		'send sleep 100\n' \
+		'expect sleep 100' \
+		'send \x03' \
+		'expect #' \
+		'send exit 9\n' \
+		'exit 9' \
+		-- "$CORACLE" run --rm -it busybox sh
 }
 
 @test "the terminal is as it was afterwards" {
-	terminal sh -c "stty -g; $CORACLE run --rm -it busybox true; stty -g" </dev/null >"$WORK/modes"
-	[ "$(sort -u "$WORK/modes" | grep -c :)" -eq 1 ]
+	terminal 'exit 0' -- sh -c "stty -g >$WORK/before; $CORACLE run --rm -it busybox true; stty -g >$WORK/after"
+	cmp "$WORK/before" "$WORK/after"
 }
 
 @test "ctrl-p ctrl-q lets go, attach takes up again" {
-	terminal "$CORACLE" run -it --name held busybox sh <<-'END'
-		expect #
-		send x=kept\n
-		expect #
-		send \x10\x11
-	END
+	terminal 'resize 33x101' \
+		'expect #' \
+		'send x=kept\n' \
+		'expect #' \
+		'send \x10\x11' \
+		'exit 0' \
+		-- "$CORACLE" run -it --name held busybox sh
 	[ "$(coracle inspect held | jq -r '.[0].State.Status')" = running ]
-	status=0
-	terminal "$CORACLE" attach held <<-'END' || status=$?
-		send echo was $x\n
-		expect was kept
-		send exit 4\n
-	END
-	[ "$status" -eq 4 ]
+	terminal 'resize 33x101' \
+		'send echo was $x\n' \
+		'expect was kept' \
+		'send exit 4\n' \
+		'exit 4' \
+		-- "$CORACLE" attach held
 	coracle rm held
 }
 
 @test "exec -it in a running container" {
 	coracle run -d --name host busybox sleep 1000
-	status=0
-	terminal "$CORACLE" exec -it host sh <<-'END' || status=$?
-		expect #
-		send stty size\n
-		expect 33 101
-		send exit 3\n
-	END
-	[ "$status" -eq 3 ]
+	terminal 'resize 33x101' \
+		'expect #' \
+		'send stty size\n' \
+		'expect 33 101' \
+		'send exit 3\n' \
+		'exit 3' \
+		-- "$CORACLE" exec -it host sh
 	coracle rm -f host
 }
 

@@ -10,11 +10,11 @@
     "raw", "cooked"  the terminal must be in this mode
     "exit 3"         wait for the end, with this status; -9 is an end by signal 9
 
-Each waits ten seconds at most. Exit status 0 when every step held; otherwise it says which did not, and what was printed.
+Each waits a minute at most. Exit status 0 when every step held; otherwise it says which did not, and what was printed.
 """
 import fcntl, os, pty, select, signal, struct, sys, termios, time
 
-PATIENCE = 10
+PATIENCE = 60
 
 
 class Terminal:
