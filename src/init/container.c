@@ -90,8 +90,12 @@ static bool may_administer(const struct oci_spec *spec)
 static int container_build(struct container *container,
 			   const Coracle__Agent__V1__CreateContainerRequest *request, struct cor_error *err)
 {
-	int r = oci_spec_parse((const char *)request->config_json.data, request->config_json.len,
-			       &container->spec, err);
+	int r;
+
+	if (!request->config_json.len)
+		return cor_fail(err, COR_INVALID, EINVAL, "config_json is empty");
+	r = oci_spec_parse((const char *)request->config_json.data, request->config_json.len,
+			   &container->spec, err);
 
 	/* What is no JSON is a request that makes no sense. */
 	if (r < 0 && err->status == COR_CORRUPT)

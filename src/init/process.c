@@ -418,6 +418,14 @@ void process_free(struct process *process, const struct cor_error *reason)
 	*link = process->next;
 	if (container->first == process)
 		container->first = NULL;
+	while (process->waiters) {
+		struct waiter *waiter = process->waiters;
+
+		process->waiters = waiter->next;
+		rpc_call_listen(waiter->call, &(struct rpc_call_events){0}, NULL);
+		rpc_call_finish(waiter->call, reason);
+		free(waiter);
+	}
 	close_socket(process);
 	close_fd(&process->pidfd);
 	streams_close(&process->streams, reason);

@@ -53,5 +53,5 @@ bool process_alive(const struct process *process);
 /* COR_BUSY when it has ended. */
 int process_signal(const struct process *process, int number, struct cor_error *err);
 
-/* Forgets it. It must have ended; an attached call ends with the reason. */
+/* Forgets it. It must have ended; calls that attach to it or wait for it end with the reason. */
 void process_free(struct process *process, const struct cor_error *reason);

@@ -6,7 +6,8 @@ setup_file() {
 	export WORK
 	install_client
 	busybox_disk "$WORK/root.ext4"
-	start_guest "root=$WORK/root.ext4" "other=$WORK/root.ext4"
+	cp "$WORK/root.ext4" "$WORK/other.ext4"
+	start_guest "root=$WORK/root.ext4" "other=$WORK/other.ext4"
 }
 
 teardown_file() {
@@ -51,4 +52,7 @@ story() {
 	kill -TERM "$(cat "$WORK/pid")"
 	tail --pid="$(cat "$WORK/pid")" -f /dev/null
 	! grep -E "coracle-init:|panic|EXT4-fs (error|warning)" "$WORK/log"
+	e2fsck -fn "$WORK/root.ext4"
+	e2fsck -fn "$WORK/other.ext4"
+	[ -n "$(debugfs -R 'cat /written' "$WORK/root.ext4" 2>/dev/null)" ]
 }

@@ -246,9 +246,13 @@ const scenarios = {
       await guest.call('SignalProcess', { container_id: id, process_id: 'idle', signal: 9 })
       assert.strictEqual((await guest.call('WaitProcess', { container_id: id, process_id: 'idle' })).code, 137)
     })
-    // A first process that cannot be made leaves the container usable.
+    // A first process that cannot be made leaves the container usable; who waited for it is told.
     await guest.create('second', config(['/bin/nothing']))
-    await refused('CreateProcess', { container_id: 'second', process_id: 'init' })
+    const waiting = []
+    const making = refused('CreateProcess', { container_id: 'second', process_id: 'init' })
+    for (let i = 0; i < 5; i++) waiting.push(refused('WaitProcess', { container_id: 'second', process_id: 'init' }))
+    assert.strictEqual((await making).word, 'no-such-executable')
+    for (const answer of await Promise.all(waiting)) assert.strictEqual(answer.code, code.NOT_FOUND)
     await guest.call('CreateProcess', { container_id: 'second', process_id: 'init', process_json: json(processObject(['true'])) })
     await guest.delete('second')
   },
@@ -577,6 +581,7 @@ const scenarios = {
   async 'leave-one-running' () {
     await guest.create('boat', config(['/bin/sh', '-c', 'while :; do echo x >>/written; done']))
     await guest.start('boat', 'init')
+    await guest.call('Sync')
   },
 
   async listing () {

@@ -50,14 +50,14 @@ static unsigned long tsc_khz(void)
 	return (unsigned long)(mhz * 1000);
 }
 
-/* Each "SERIAL=FILE". What the guest writes is thrown away. */
+/* Each "SERIAL=FILE". */
 static void add_disks(struct strv *args, char *const *disks)
 {
 	for (unsigned i = 0; disks[i]; i++) {
 		int length = (int)strcspn(disks[i], "=");
 
 		strv_add(args, "-drive");
-		strv_addf(args, "if=none,id=disk%u,format=raw,snapshot=on,file=%s", i, disks[i] + length + 1);
+		strv_addf(args, "if=none,id=disk%u,format=raw,file=%s", i, disks[i] + length + 1);
 		strv_add(args, "-device");
 		strv_addf(args, "virtio-blk-device,drive=disk%u,serial=%.*s", i, length, disks[i]);
 	}
