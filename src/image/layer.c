@@ -208,7 +208,9 @@ static int read_inode(struct layer_reader *reader, struct archive_entry *entry, 
 
 	if (uid < 0 || uid > UINT32_MAX - 1 || gid < 0 || gid > UINT32_MAX - 1)
 		return corrupt(err, path, "an owner that Linux does not have");
-	inode = inode_new((type ? type : S_IFREG) | (archive_entry_perm(entry) & 07777));
+	/* Linux knows no permissions of links. */
+	inode = inode_new((type ? type : S_IFREG) |
+			  (type == AE_IFLNK ? 0777 : archive_entry_perm(entry) & 07777));
 	inode->uid = (uint32_t)uid;
 	inode->gid = (uint32_t)gid;
 	inode->mtime = archive_entry_mtime(entry);

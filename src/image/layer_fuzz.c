@@ -35,13 +35,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t split;
 	int r;
 
+	tree_init(&tree);
 	if (size < 2)
 		return 0;
 	split = ((size_t)data[0] << 8 | data[1]) % (size - 1);
 	data += 2;
 	size -= 2;
 	split = split < size ? split : size;
-	tree_init(&tree);
 	r = ext4_create(fd, 24 * MIB, uuid, &disk, NULL);
 	assert(r == 0);
 	tree.forget = ext4_forget;

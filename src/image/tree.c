@@ -281,7 +281,7 @@ static int follow(struct node **dir, struct tree *tree, const struct node *link,
 }
 
 /* The directory that `parents` leads to. With make, missing ones are made and belong to `layer`. -ENOENT without an error text when one is
- * missing and make is false. */
+ * missing, or is no directory, and make is false. */
 static int walk(struct tree *tree, const char *parents, const char *whole, bool make, unsigned layer,
 		struct node **ret, struct cor_error *err)
 {
@@ -321,6 +321,8 @@ static int walk(struct tree *tree, const char *parents, const char *whole, bool 
 			p = path;
 			continue;
 		}
+		if (!S_ISDIR(child->inode->mode) && !make)
+			return -ENOENT;
 		if (!S_ISDIR(child->inode->mode))
 			return bad_path(err, ENOTDIR, whole, "a part of its path is not a directory");
 		dir = child;

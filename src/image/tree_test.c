@@ -167,6 +167,10 @@ static void test_whiteouts(void **state)
 	assert_true(there(tree, "half/upper"));
 	assert_true(tree_remove_lower(tree, "/", 2, NULL) < 0);
 	assert_true(tree_remove_lower(tree, "../x", 2, NULL) < 0);
+	/* There is nothing below a file. */
+	assert_int_equal(tree_remove_lower(tree, "half/upper/x", 3, NULL), 0);
+	assert_int_equal(tree_make_opaque(tree, "half/upper/x", 3, NULL), 0);
+	assert_true(there(tree, "half/upper"));
 	/* Nothing is made on the way. */
 	assert_false(there(tree, "never"));
 }
