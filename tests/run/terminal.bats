@@ -21,8 +21,8 @@ terminal() { python3 "$top/tests/terminal.py" "$@"; }
 		'resize 40x120' \
 		'send sleep 0.3; stty size\n' \
 		'expect 40 120' \
-		'send sleep 100\n' \
-		'expect sleep 100' \
+		'send sh -c "echo 4\$((1 + 1)); sleep 100"\n' \
+		'expect 42' \
 		'send \x03' \
 		'expect #' \
 		'send exit 9\n' \
