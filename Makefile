@@ -3,8 +3,10 @@
 #
 #   make          build the programs into build/
 #   make kernel   build the guest's kernel into the cache (once)
-#   make demo     everything, then boot a machine and talk to it
-#   make check    all tests
+#   make demo     everything, then a container in a virtual machine
+#   make check    all tests; ends with "N passed, N failed, N skipped"
+#   make bench    measurements against the bare machine and podman
+#   make soak     fuzzing and long runs, for SECONDS=600
 #   make install  PREFIX=/usr/local DESTDIR=
 
 PREFIX ?= /usr/local
@@ -12,7 +14,8 @@ DESTDIR ?=
 B := build
 export PREFIX
 
-.PHONY: all kernel demo check install clean packages-build
+SECONDS ?= 600
+.PHONY: all kernel demo check bench soak install clean packages-build
 
 all: packages-build $(B)/build.ninja
 	@ninja -C $(B) --quiet
@@ -34,6 +37,14 @@ demo: all kernel
 check:
 	@scripts/packages build kernel run demo check
 	@scripts/check
+
+bench: all kernel
+	@scripts/packages run demo bench
+	@bench/bench.py
+
+soak: all kernel
+	@scripts/packages run demo check
+	@scripts/soak $(SECONDS)
 
 install: all kernel
 	@DESTDIR=$(DESTDIR) meson install -C $(B) --no-rebuild --quiet
