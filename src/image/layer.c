@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One layer. Two libarchive readers in a row: the first takes the compression off, its output is hashed on the way, the second
- * reads the tar. Nothing is trusted: names are resolved by the tree, contents go to the disk image, sizes are capped. Of names, only the
+/* One layer: a stream of uncompressed bytes, hashed on the way (stream.h), and libarchive, which reads it as a tar. Nothing is trusted: names are resolved by the tree, contents go to the disk image, sizes are capped. Of names, only the
  * bytes count: the reader runs in a UTF-8 locale of its own, in which libarchive leaves them alone. */
 #include "image/layer.h"
 
 #include "base/size.h"
 #include "base/str.h"
-#include "image/hash.h"
+#include "image/stream.h"
 #include "image/utf8.h"
 
 #include <archive.h>
@@ -14,17 +13,17 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#define READ_SIZE       (1u << 18)
 #define XATTR_VALUE_MAX 4096u /* more does not fit into a block */
+#define XATTRS_MAX      256u  /* nor do more */
 #define LINK_TARGET_MAX 4095u
 #define WHITEOUT        ".wh."
 #define WHITEOUT_META   ".wh..wh."
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
 
 struct layer_reader {
-	struct archive *raw, *tar;
-	struct hash hash;
-	uint64_t *budget;
+	struct stream *stream;
+	struct archive *tar;
+	struct cor_error failure; /* of the stream, once it failed */
 	struct tree *tree;
 	struct ext4 *disk;
 	unsigned layer;
@@ -34,8 +33,7 @@ struct layer_reader {
 static void reader_release(struct layer_reader *reader)
 {
 	archive_read_free(reader->tar);
-	archive_read_free(reader->raw);
-	hash_release(&reader->hash);
+	stream_free(reader->stream);
 }
 
 static int corrupt(struct cor_error *err, const char *path, const char *why)
@@ -43,60 +41,32 @@ static int corrupt(struct cor_error *err, const char *path, const char *why)
 	return cor_fail(err, COR_CORRUPT, EBADMSG, "layer entry '%.200s': %s", path, why);
 }
 
-static int archive_fail(struct cor_error *err, struct archive *a, const char *what)
+static int tar_fail(struct layer_reader *reader, const char *what, struct cor_error *err)
 {
-	const char *text = archive_error_string(a);
+	const char *text = archive_error_string(reader->tar);
 
-	if (archive_errno(a) == ENOMEM)
+	if (reader->failure.status != COR_OK)
+		return cor_fail(err, reader->failure.status, reader->failure.err, "%s", reader->failure.msg);
+	if (archive_errno(reader->tar) == ENOMEM)
 		return cor_fail(err, COR_EXHAUSTED, ENOMEM, "%s: out of memory", what);
-	return cor_fail(err, COR_CORRUPT, EBADMSG, "%s: %s", what, text ? text : "malformed");
+	return cor_fail(err, COR_CORRUPT, EBADMSG, "%.200s: %s", what, text ? text : "malformed");
 }
 
-/* The next piece of the uncompressed stream; 0 at its end, ARCHIVE_FATAL with the error in `a`. */
-static la_ssize_t read_raw(struct archive *a, void *userdata, const void **ret)
+static la_ssize_t read_stream(struct archive *a, void *userdata, const void **ret)
 {
 	struct layer_reader *reader = userdata;
-	la_int64_t offset;
 	size_t size;
-	int r = archive_read_data_block(reader->raw, ret, &size, &offset);
 
-	if (r == ARCHIVE_EOF)
-		return 0;
-	if (r != ARCHIVE_OK) {
-		const char *text = archive_error_string(reader->raw);
-
-		archive_set_error(a, EBADMSG, "%s", text ? text : "bad compressed data");
+	if (stream_read(reader->stream, ret, &size, &reader->failure) < 0) {
+		archive_set_error(a, EBADMSG, "%s", reader->failure.msg);
 		return ARCHIVE_FATAL;
 	}
-	if (size > *reader->budget) {
-		archive_set_error(a, EFBIG, "the layers are too large when uncompressed");
-		return ARCHIVE_FATAL;
-	}
-	*reader->budget -= size;
-	hash_update(&reader->hash, *ret, size);
 	return (la_ssize_t)size;
 }
 
-static int raw_open(struct layer_reader *reader, int fd, struct cor_error *err)
+static int reader_open(struct layer_reader *reader, int fd, uint64_t budget, struct cor_error *err)
 {
-	struct archive_entry *entry;
-
-	hash_init(&reader->hash);
-	reader->raw = archive_read_new();
-	if (!reader->raw)
-		return cor_fail(err, COR_EXHAUSTED, ENOMEM, "read a layer: out of memory");
-	archive_read_support_filter_gzip(reader->raw);
-	archive_read_support_filter_zstd(reader->raw);
-	archive_read_support_format_raw(reader->raw);
-	if (archive_read_open_fd(reader->raw, fd, READ_SIZE) != ARCHIVE_OK ||
-	    archive_read_next_header(reader->raw, &entry) != ARCHIVE_OK)
-		return archive_fail(err, reader->raw, "the layer cannot be read");
-	return 0;
-}
-
-static int reader_open(struct layer_reader *reader, int fd, struct cor_error *err)
-{
-	int r = raw_open(reader, fd, err);
+	int r = stream_open(fd, budget, &reader->stream, err);
 
 	if (r < 0)
 		return r;
@@ -105,8 +75,8 @@ static int reader_open(struct layer_reader *reader, int fd, struct cor_error *er
 		return cor_fail(err, COR_EXHAUSTED, ENOMEM, "read a layer: out of memory");
 	archive_read_support_format_tar(reader->tar);
 	archive_read_support_format_empty(reader->tar);
-	if (archive_read_open(reader->tar, reader, NULL, read_raw, NULL) != ARCHIVE_OK)
-		return archive_fail(err, reader->tar, "the layer is no tar archive");
+	if (archive_read_open(reader->tar, reader, NULL, read_stream, NULL) != ARCHIVE_OK)
+		return tar_fail(reader, "the layer is no tar archive", err);
 	return 0;
 }
 
@@ -128,10 +98,11 @@ static int read_xattrs(struct layer_reader *reader, struct archive_entry *entry,
 	while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
 		if (!name || !xattr_known(name))
 			continue;
-		if (strlen(name) > 255 || size > XATTR_VALUE_MAX)
+		if (strlen(name) > 255 || size > XATTR_VALUE_MAX || inode->xattr_count == XATTRS_MAX)
 			return cor_fail(err, COR_UNSUPPORTED, E2BIG,
-					"layer entry '%.200s': extended attribute '%.60s' is too large", path,
-					name);
+					"layer entry '%.200s': extended attribute '%.60s' is one too many or "
+					"too large",
+					path, name);
 		reader->xattr_bytes += strlen(name) + size;
 		if (reader->xattr_bytes > 256 * MIB)
 			return cor_fail(err, COR_UNSUPPORTED, E2BIG,
@@ -154,7 +125,7 @@ static int read_content(struct layer_reader *reader, const char *path, struct in
 		if (r == ARCHIVE_EOF)
 			return ext4_end_content(reader->disk, inode, err);
 		if (r != ARCHIVE_OK)
-			return archive_fail(err, reader->tar, path);
+			return tar_fail(reader, path, err);
 		if (offset < 0 || (uint64_t)offset > inode->size || size > inode->size - (uint64_t)offset)
 			return corrupt(err, path, "more content than its size says");
 		r = size ? ext4_add_content(reader->disk, inode, (uint64_t)offset, data, size, err) : 0;
@@ -273,14 +244,16 @@ static int apply_entry(struct layer_reader *reader, struct archive_entry *entry,
 }
 
 /* Padding after the end of the archive counts for the digest. */
-static int drain(struct layer_reader *reader, struct archive *a, struct cor_error *err)
+static int drain(struct stream *stream, struct cor_error *err)
 {
 	const void *rest;
-	la_ssize_t n;
+	size_t size;
+	int r;
 
-	while ((n = read_raw(a, reader, &rest)) > 0)
-		;
-	return n < 0 ? archive_fail(err, a, "the layer is broken") : 0;
+	do
+		r = stream_read(stream, &rest, &size, err);
+	while (r == 0 && size);
+	return r;
 }
 
 static int apply_entries(struct layer_reader *reader, struct cor_error *err)
@@ -294,19 +267,18 @@ static int apply_entries(struct layer_reader *reader, struct cor_error *err)
 			break;
 		/* Warnings are about words that cannot be converted, and we want their bytes. */
 		if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
-			return archive_fail(err, reader->tar, "the layer's tar archive is broken");
+			return tar_fail(reader, "the layer's tar archive is broken", err);
 		r = apply_entry(reader, entry, err);
 		if (r < 0)
 			return r;
 	}
-	return drain(reader, reader->tar, err);
+	return drain(reader->stream, err);
 }
 
-static int check_digest(struct layer_reader *reader, const char *diff_id, struct cor_error *err)
+static int check_digest(const struct stream *stream, const char *diff_id, struct cor_error *err)
 {
-	char digest[DIGEST_SIZE];
+	const char *digest = stream_digest(stream);
 
-	hash_finish(&reader->hash, digest);
 	if (diff_id && strcmp(digest, diff_id) != 0)
 		return cor_fail(err, COR_CORRUPT, EBADMSG,
 				"the layer's content has digest %s, its image's configuration says %s",
@@ -317,21 +289,26 @@ static int check_digest(struct layer_reader *reader, const char *diff_id, struct
 int layer_apply(int fd, const char *diff_id, unsigned layer, struct tree *tree, struct ext4 *disk,
 		uint64_t *budget, struct cor_error *err)
 {
-	_cleanup_(reader_release) struct layer_reader reader = {
-		.tree = tree, .disk = disk, .layer = layer, .budget = budget};
+	_cleanup_(reader_release) struct layer_reader reader = {.tree = tree, .disk = disk, .layer = layer};
 	_utf8_ struct utf8 utf8 = {0};
 	int r = utf8_enter(&utf8, err);
 
-	r = r ?: reader_open(&reader, fd, err);
+	r = r ?: reader_open(&reader, fd, *budget, err);
 	r = r ?: apply_entries(&reader, err);
-	return r ?: check_digest(&reader, diff_id, err);
+	r = r ?: check_digest(reader.stream, diff_id, err);
+	if (r == 0)
+		*budget -= stream_size(reader.stream);
+	return r;
 }
 
 int layer_verify(int fd, const char *diff_id, uint64_t *budget, struct cor_error *err)
 {
-	_cleanup_(reader_release) struct layer_reader reader = {.budget = budget};
-	int r = raw_open(&reader, fd, err);
+	_cleanup_(stream_freep) struct stream *stream = NULL;
+	int r = stream_open(fd, *budget, &stream, err);
 
-	r = r ?: drain(&reader, reader.raw, err);
-	return r ?: check_digest(&reader, diff_id, err);
+	r = r ?: drain(stream, err);
+	r = r ?: check_digest(stream, diff_id, err);
+	if (r == 0)
+		*budget -= stream_size(stream);
+	return r;
 }
