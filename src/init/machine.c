@@ -168,20 +168,51 @@ int machine_shutdown(void *service, struct rpc_call *call, const ProtobufCMessag
 	return 0;
 }
 
+/* What holds nothing that could be lost. */
+static bool is_virtual(const char *type)
+{
+	static const char *const types[] = {"cgroup2", "devpts", "devtmpfs", "mqueue",
+					    "proc",    "rootfs", "sysfs",    "tmpfs"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Spaces and the like stand there as three octal digits. */
+static void unescape(char *text)
+{
+	char *out = text;
+
+	for (char *p = text; *p; p++) {
+		unsigned value;
+
+		if (*p == '\\' && sscanf(p + 1, "%3o", &value) == 1 && value) {
+			*out++ = (char)value;
+			p += 3;
+		} else {
+			*out++ = *p;
+		}
+	}
+	*out = '\0';
+}
+
 /* Unmounts from the last mount to the first, as far as it goes: what is left cannot be written to any more once all processes are gone. */
 static void unmount_all(void)
 {
 	_file_ FILE *mounts = fopen("/proc/self/mounts", "re");
 	struct strv targets = {0};
-	char line[4096];
+	char line[8192];
 
 	while (mounts && fgets(line, sizeof(line), mounts)) {
-		char *target = strchr(line, ' ');
+		char *rest = NULL, *source = strtok_r(line, " ", &rest);
+		char *target = source ? strtok_r(NULL, " ", &rest) : NULL;
+		char *type = target ? strtok_r(NULL, " ", &rest) : NULL;
 
-		if (!target)
+		if (!type || is_virtual(type))
 			continue;
-		target++;
-		target[strcspn(target, " ")] = '\0';
+		unescape(target);
 		strv_add(&targets, target);
 	}
 	for (size_t i = targets.count; i-- > 0;)

@@ -219,6 +219,15 @@ static void pump(struct streams *streams)
 	stream_watch(&streams->err, has_room(streams), UV_READABLE);
 }
 
+/* A terminal gives a page at a time, a pipe all that it has. */
+static void read_output(struct stream *stream)
+{
+	int reads = stream->streams->terminal ? 16 : 1;
+
+	while (reads-- && stream->fd >= 0 && has_room(stream->streams) && forward(stream))
+		;
+}
+
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct stream *stream = poll->data;
@@ -226,8 +235,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 
 	if (stream == &streams->in)
 		write_input(streams);
-	else if (has_room(streams))
-		forward(stream);
+	else
+		read_output(stream);
 	pump(streams);
 }
 

@@ -56,3 +56,18 @@ story() {
 	e2fsck -fn "$WORK/other.ext4"
 	[ -n "$(debugfs -R 'cat /written' "$WORK/root.ext4" 2>/dev/null)" ]
 }
+
+@test "a shutdown lets processes end by themselves, and their last words are on the disks" {
+	mkdir "$WORK/second"
+	cp "$WORK/root.ext4" "$WORK/second/root.ext4"
+	cp "$WORK/other.ext4" "$WORK/second/other.ext4"
+	WORK=$WORK/second
+	start_guest "root=$WORK/root.ext4" "other=$WORK/other.ext4"
+	story shut-down
+	exec 9>&-
+	tail --pid="$(cat "$WORK/pid")" -f /dev/null
+	for disk in root other; do
+		e2fsck -fn "$WORK/$disk.ext4"
+		[ "$(debugfs -R 'cat /goodbye' "$WORK/$disk.ext4" 2>/dev/null)" = goodbye ]
+	done
+}

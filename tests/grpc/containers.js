@@ -584,6 +584,15 @@ const scenarios = {
     await guest.call('Sync')
   },
 
+  async 'shut-down' () {
+    const script = 'trap "sleep 0.3; echo goodbye >/goodbye; exit" TERM; echo ready; while :; do sleep 0.1; done'
+    for (const [id, disk] of [['one', 'root'], ['two', 'other']]) {
+      await guest.create(id, config(['/bin/sh', '-c', script]), { disk })
+      await (await guest.start(id, 'init')).until(/ready/)
+    }
+    await guest.call('Shutdown', { grace_ms: 30000 })
+  },
+
   async listing () {
     await withContainer({}, async id => {
       await guest.start(id, 'shell', { args: ['sh', '-c', 'sleep 500 & wait'] })
