@@ -4,6 +4,7 @@ bats_require_minimum_version 1.5.0
 load ../lib
 
 setup_file() {
+	PATH+=:/usr/sbin:/sbin # e2fsprogs
 	roots >/dev/null
 	export CORACLE=${CORACLE_BUILD:-$top/build}/coracle
 	mkdir "$WORK/odd"
