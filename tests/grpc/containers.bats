@@ -47,6 +47,8 @@ story() {
 @test "a hostile container reaches neither init nor the machine" { story hostile; }
 @test "processes are listed with their descent" { story listing; }
 
+@test "whatever goes wrong, nothing leaks" { story nothing-leaks; }
+
 @test "the guest ends cleanly, with a container that still runs" {
 	story leave-one-running
 	kill -TERM "$(cat "$WORK/pid")"

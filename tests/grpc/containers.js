@@ -578,6 +578,50 @@ const scenarios = {
     assert.deepStrictEqual(ids, [])
   },
 
+  // Everything that can go wrong, many times; then init has the descriptors, children and mounts that it had before.
+  async 'nothing-leaks' () {
+    const mounts = [{ destination: '/guest', type: 'bind', source: '/proc', options: ['rbind'] }]
+    await withContainer({ id: 'watch', mounts }, async watch => {
+      // Descriptors (once init has heard of this very process), mounts, dead that nobody buries.
+      const state = () => sh(watch, 'sleep 0.5; ls /guest/1/fd | wc -l; wc -l </guest/1/mounts; grep -l "State:.Z" /guest/[0-9]*/status | wc -l')
+      // What is in a race with its own beginning may fail or not; what counts is what it leaves.
+      const any = promise => promise.catch(() => {})
+      const storm = async () => {
+        const document = config(SLEEP)
+        const calls = []
+        await guest.create('boat', document)
+        await guest.start('boat', 'init')
+        for (let i = 0; i < 20; i++) {
+          calls.push(guest.run('boat', `ok${i}`, { args: ['true'], stdin: i % 2 === 0, input: 'x' }))
+          calls.push(any(guest.run('boat', `bad${i}`, { args: ['no-such-thing'] })))
+          calls.push(any(guest.run('boat', `tty${i}`, { args: ['sh', '-c', 'exit 3'], process: { terminal: true } })))
+          calls.push(any(guest.call('CreateProcess', { container_id: 'boat', process_id: `gone${i}`, process_json: json(processObject(['true'])) }, 1 + i)))
+          calls.push(any(guest.call('WaitProcess', { container_id: 'boat', process_id: 'init' }, 50)))
+          calls.push(any(guest.create('broken', config(SLEEP, { mounts: [{ destination: '/x', type: 'none-such', source: 'x', options: [] }] }), { disk: 'none' })))
+          const stream = guest.agent.WriteFile(() => {})
+          stream.write({ open: { container_id: 'boat', path: '/half-written', mode: 0o600 } })
+          setTimeout(() => stream.cancel(), i)
+          const reading = guest.agent.ReadFile({ container_id: 'boat', path: '/bin/busybox' })
+          reading.on('error', () => {})
+          setTimeout(() => reading.cancel(), i)
+        }
+        await Promise.all(calls)
+        assert.strictEqual(await sh('boat', 'ls -A / | grep -c coracle || true'), '0\n')
+        await guest.start('boat', 'left', { args: SLEEP, stdin: true })
+        process.kill(Number(pid), 'SIGUSR1')
+        await any(guest.call('Sync'))
+        for (;;) if (await guest.call('Sync').then(() => true, () => false)) break
+        // The first process's end takes those along that stand before their execve.
+        await guest.delete('boat')
+      }
+      await storm()
+      const before = await state()
+      await storm()
+      await storm()
+      assert.strictEqual(await state(), before)
+    })
+  },
+
   async 'leave-one-running' () {
     await guest.create('boat', config(['/bin/sh', '-c', 'while :; do echo x >>/written; done']))
     await guest.start('boat', 'init')
