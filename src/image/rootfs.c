@@ -111,7 +111,8 @@ int rootfs_build(const struct manifest *manifest, const struct image_config *con
 int rootfs_publish(const struct image_store *store, int dir, const char *file, const char *name,
 		   struct cor_error *err)
 {
-	if (renameat2(dir, file, store->rootfs, name, RENAME_NOREPLACE) < 0 && errno != EEXIST)
+	/* Another one may still come in between, which is as good: whoever opened either of them keeps it. */
+	if (!rootfs_exists(store, name) && renameat(dir, file, store->rootfs, name) < 0)
 		return cor_fail_errno(err, errno, "put a disk into '%s/rootfs'", store->path);
 	return store_sync_folder(store->rootfs, err);
 }

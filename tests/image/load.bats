@@ -164,6 +164,8 @@ content() {
 @test "names: several, none, and one of the user's" {
 	run coracle image load -q -i "$WORK/odd/good-several.tar"
 	[ "$output" = $'docker.io/library/several:1\ndocker.io/library/several:2' ]
+	run coracle image load -q -i "$WORK/odd/good-two-annotations.tar"
+	[ "$output" = docker.io/library/named:7 ]
 	run coracle image load --tag mine -i "$WORK/odd/good-several.tar"
 	[ "$status" -ne 0 ]
 	[[ $output == *"holds 2 images"* ]]
