@@ -5,7 +5,7 @@ top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 # roots: fresh data and run roots below a folder with a short name, and the test images loaded. For setup_file.
 roots() {
 	WORK=$(mktemp -d /tmp/cor.XXXXXX)
-	export WORK CORACLE_ROOT=$WORK/data CORACLE_RUNTIME_DIR=$WORK/run CORACLE=$top/build/coracle
+	export WORK CORACLE_ROOT=$WORK/data CORACLE_RUNTIME_DIR=$WORK/run CORACLE=${CORACLE:-$top/build/coracle}
 	"$top/tests/prepare"
 	coracle image load -q -i "$top/build/test-images/busybox.tar"
 }

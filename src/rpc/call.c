@@ -356,11 +356,18 @@ static void on_deadline(uv_timer_t *timer)
 	call_abort(timer->data, COR_TIMEOUT, ETIMEDOUT, "no answer before the deadline");
 }
 
-static void set_deadline(struct rpc_call *call, uint64_t timeout_ms)
+void rpc_call_deadline(struct rpc_call *call, uint64_t timeout_ms)
 {
-	call->timer = xcalloc(1, sizeof(*call->timer));
-	uv_timer_init(call->conn->loop, call->timer);
-	call->timer->data = call;
+	if (timeout_ms == RPC_NO_DEADLINE) {
+		if (call->timer)
+			uv_timer_stop(call->timer);
+		return;
+	}
+	if (!call->timer) {
+		call->timer = xcalloc(1, sizeof(*call->timer));
+		uv_timer_init(call->conn->loop, call->timer);
+		call->timer->data = call;
+	}
 	uv_update_time(call->conn->loop);
 	uv_timer_start(call->timer, on_deadline, timeout_ms, 0);
 }
@@ -405,7 +412,7 @@ int rpc_call_begin(struct rpc_conn *conn, const char *path, const struct rpc_cal
 	if (options && options->max_message)
 		call->max_message = options->max_message;
 	if (timeout_ms != RPC_NO_DEADLINE)
-		set_deadline(call, timeout_ms);
+		rpc_call_deadline(call, timeout_ms);
 	conn_schedule(conn);
 	*ret = call;
 	return 0;

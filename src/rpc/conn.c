@@ -497,6 +497,11 @@ int rpc_connect(uv_loop_t *loop, int fd, const struct rpc_client_options *option
 	return 0;
 }
 
+bool rpc_conn_alive(const struct rpc_conn *conn)
+{
+	return conn && !conn->broken && !conn->released;
+}
+
 void rpc_conn_free(struct rpc_conn *conn)
 {
 	if (!conn)

@@ -94,6 +94,9 @@ struct rpc_client_options {
 int rpc_connect(uv_loop_t *loop, int fd, const struct rpc_client_options *options, struct rpc_conn **ret,
 		struct cor_error *err);
 
+/* False once the line broke, though on_close may not have been called yet. NULL is fine. */
+bool rpc_conn_alive(const struct rpc_conn *conn);
+
 /* Ends all calls (their on_end gets COR_UNAVAILABLE) and closes fd. on_close is not called from here. NULL is fine. */
 void rpc_conn_free(struct rpc_conn *conn);
 
@@ -140,6 +143,10 @@ void rpc_call_finish(struct rpc_call *call, const struct cor_error *status);
 void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *message);
 /* Client: resets the stream; on_end comes with COR_CANCELLED. Server: resets with status CANCELLED. */
 void rpc_call_cancel(struct rpc_call *call);
+
+/* Client: ends the call with COR_TIMEOUT after so many milliseconds from now; RPC_NO_DEADLINE: never. Replaces what was set before, and is not
+ * told to the server. For calls of which only the beginning has a deadline. */
+void rpc_call_deadline(struct rpc_call *call, uint64_t timeout_ms);
 
 /* While paused no on_message or on_half_close comes and the sender's window shrinks to nothing. Starts unpaused; nests not. */
 void rpc_call_pause(struct rpc_call *call);

@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#define REST_MS 100 /* before the next try to accept */
+
 struct rpc_listener {
 	uv_loop_t *loop;
 	const struct rpc_server_options *options;
 	uv_poll_t *poll;
+	uv_timer_t *rest; /* after a failure to accept; made when it is first needed */
 	int fd;
 	struct rpc_conn *connections;
 };
@@ -147,14 +150,37 @@ int rpc_listener_adopt(struct rpc_listener *listener, int fd, struct cor_error *
 	return r;
 }
 
+static void on_connection(uv_poll_t *poll, int status, int events);
+
+static void on_rested(uv_timer_t *timer)
+{
+	struct rpc_listener *listener = timer->data;
+
+	uv_poll_start(listener->poll, UV_READABLE, on_connection);
+}
+
+/* Out of descriptors or memory, with a connection still in the queue: polling would come back at once, for ever. */
+static void rest(struct rpc_listener *listener)
+{
+	if (!listener->rest) {
+		listener->rest = xcalloc(1, sizeof(*listener->rest));
+		uv_timer_init(listener->loop, listener->rest);
+		listener->rest->data = listener;
+	}
+	uv_poll_stop(listener->poll);
+	uv_timer_start(listener->rest, on_rested, REST_MS, 0);
+}
+
 static void on_connection(uv_poll_t *poll, int status, int events)
 {
 	struct rpc_listener *listener = poll->data;
 	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	/* A connection that went away again, or too many of them: the next one finds us here. */
 	if (fd >= 0)
 		rpc_listener_adopt(listener, fd, NULL);
+	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+		rest(listener);
+	/* Otherwise the connection went away again. */
 }
 
 static void free_handle(uv_handle_t *handle)
@@ -202,6 +228,8 @@ void rpc_listener_free(struct rpc_listener *listener)
 		listener_forget(listener->connections);
 	if (listener->poll)
 		uv_close((uv_handle_t *)listener->poll, free_handle);
+	if (listener->rest)
+		uv_close((uv_handle_t *)listener->rest, free_handle);
 	close_fd(&listener->fd);
 	free(listener);
 }

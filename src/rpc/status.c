@@ -92,8 +92,11 @@ void status_decode_message(const char *text, size_t length, char *out, size_t si
 		}
 	}
 	out[used] = '\0';
-	/* The text is for people: what could move a terminal's cursor is not passed on. */
-	for (char *p = out; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+	/* The text is for people: what could move a terminal's cursor is not passed on. Control characters are those of ASCII, and U+0080 to U+009F. */
+	for (unsigned char *p = (unsigned char *)out; *p; p++) {
+		if (*p < 0x20 || *p == 0x7f)
 			*p = ' ';
+		if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+			p[0] = p[1] = ' ';
+	}
 }

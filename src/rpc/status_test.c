@@ -36,6 +36,11 @@ static void test_messages(void **state)
 	assert_string_equal(text, "100 % \xc3\xa9");
 	status_decode_message("a%zz%1%00%0a", 12, text, sizeof(text));
 	assert_string_equal(text, "a%zz%1%00 ");
+	/* Control characters of eight bits, as UTF-8 writes them: U+009B begins a terminal's sequence as ESC [ does. */
+	status_decode_message("a\xc2\x9b"
+			      "2J%C2%85\xc2\xa9",
+			      13, text, sizeof(text));
+	assert_string_equal(text, "a  2J  \xc2\xa9");
 	status_encode_message("\n\n\n\n", wire, 8);
 	assert_string_equal(wire, "%0A%0A");
 }

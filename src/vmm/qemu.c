@@ -206,7 +206,9 @@ static void on_event(const char *name, const json_t *data, void *user)
 	struct qemu *qemu = user;
 	const char *reason = NULL;
 
-	if (str_equal(name, "SHUTDOWN") && data && json_get_string(data, "reason", &reason) == 0 && reason)
+	/* QEMU's words for it ("guest-panic"); from one that its guest has taken over, nothing else is shown to people. */
+	if (str_equal(name, "SHUTDOWN") && data && json_get_string(data, "reason", &reason) == 0 && reason &&
+	    str_made_of(reason, sizeof(qemu->vm.end) - 1, "abcdefghijklmnopqrstuvwxyz-"))
 		snprintf(qemu->vm.end, sizeof(qemu->vm.end), "%s", reason);
 }
 

@@ -38,6 +38,12 @@ static unsigned count_devices(const struct vm_spec *spec)
 	return 2 + (unsigned)spec->disk_count + spec->extra_devices;
 }
 
+/* Only on x86-64. */
+static bool needs_acpi(const struct vm_spec *spec)
+{
+	return count_devices(spec) > SLOTS_PLAIN;
+}
+
 static int add_machine(enum vm_arch arch, const struct vm_spec *spec, struct strv *args,
 		       struct cor_error *err)
 {
@@ -50,8 +56,14 @@ static int add_machine(enum vm_arch arch, const struct vm_spec *spec, struct str
 	strv_add(args, "-machine");
 	if (arch == VM_ARM64)
 		strv_add(args, "virt,gic-version=max,usb=off,its=off");
-	else if (devices <= SLOTS_PLAIN)
+	else if (!needs_acpi(spec))
 		strv_add(args, "microvm,acpi=off,isa-serial=on");
+	/* QEMU's ACPI tables do not say where the old timer's interrupt arrives, so that the kernel cannot measure its clock. */
+	else if (spec->accelerator == VM_TCG && !spec->tsc_khz)
+		return cor_fail(
+			err, COR_UNSUPPORTED, EOPNOTSUPP,
+			"a machine with %u devices needs a host whose time stamp counter runs steadily",
+			devices);
 	else
 		strv_add(args, "microvm,acpi=on,ioapic2=on,pcie=off,isa-serial=on");
 	return 0;
@@ -86,10 +98,13 @@ static int add_kernel(enum vm_arch arch, const struct vm_spec *spec, struct strv
 	char *line;
 
 	strv_add(&words, arch == VM_ARM64 ? "console=ttyAMA0" : "console=ttyS0");
-	strv_add(&words, "quiet");
+	/* Init raises it: from then on errors are worth a line, but what a kernel says of hardware that it misses is not. */
+	strv_add(&words, "loglevel=3");
 	strv_add(&words, "panic=-1");
 	if (arch == VM_X86_64)
 		strv_add(&words, "reboot=t");
+	if (arch == VM_X86_64 && !needs_acpi(spec))
+		strv_add(&words, "acpi=off");
 	if (spec->accelerator == VM_TCG) {
 		strv_add(&words, "lpj=1500000");
 		if (arch == VM_X86_64 && spec->tsc_khz) {

@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#define READS_AT_ONCE 64
+
 static int send_command(struct qmp *qmp, const char *command, json_t *arguments)
 {
 	_json_ json_t *message = json_pack("{s:s, s:i}", "execute", command, "id", (int)++qmp->last_id);
@@ -105,15 +107,16 @@ static int drain(struct qmp *qmp, int64_t id, json_t **ret_answer)
 
 int qmp_process(struct qmp *qmp)
 {
-	int r;
+	int r = 0;
 
-	do {
+	/* A QEMU that talks without end must not keep its owner from other work. */
+	for (int i = 0; r == 0 && i < READS_AT_ONCE; i++) {
 		r = fill(qmp);
 		int drained = drain(qmp, 0, NULL);
 
 		if (drained < 0)
 			return drained;
-	} while (r == 0);
+	}
 	return r == -EAGAIN ? 0 : r;
 }
 

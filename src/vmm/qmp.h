@@ -22,7 +22,7 @@ int qmp_init(struct qmp *qmp, int fd, void (*on_event)(const char *name, const j
 	     void *user);
 void qmp_release(struct qmp *qmp);
 
-/* Reads what there is and tells of events; never blocks. -ECONNRESET when QEMU has gone, -EPROTO when it talks nonsense. */
+/* Reads what there is, up to a bound, and tells of events; never blocks. -ECONNRESET when QEMU has gone, -EPROTO when it talks nonsense. */
 int qmp_process(struct qmp *qmp);
 
 /* Sends a command (arguments may be NULL and are borrowed) and waits for its answer, telling of events meanwhile. */

@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 
 struct line {
@@ -126,11 +128,32 @@ static void test_long_line(void **state)
 	line_close(&line);
 }
 
+/* One that talks without end, faster than it is heard, does not keep its owner. */
+static void test_flood(void **state)
+{
+	static const char event[] = "{\"event\": \"X\"}\n";
+	int talker, status;
+	struct line line;
+
+	line_open(&line);
+	talker = fork();
+	if (talker == 0)
+		while (write(line.pair[1], event, sizeof(event) - 1) > 0)
+			;
+	assert_true(talker > 0);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(qmp_process(&line.qmp), 0);
+	kill(talker, SIGKILL);
+	waitpid(talker, &status, 0);
+	line_close(&line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_events),   cmocka_unit_test(test_commands),  cmocka_unit_test(test_end),
-		cmocka_unit_test(test_nonsense), cmocka_unit_test(test_long_line),
+		cmocka_unit_test(test_events),    cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_end),       cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_long_line), cmocka_unit_test(test_flood),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

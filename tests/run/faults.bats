@@ -106,7 +106,7 @@ usable() {
 	mount -t tmpfs -o size=24m none "$WORK/small"
 	run env CORACLE_ROOT="$WORK/small/data" sh -c \
 		"$CORACLE image load -q -i $top/build/test-images/busybox.tar && $CORACLE run --rm busybox sh -c 'head -c 60000000 /dev/urandom >/big; sync; echo over'"
-	umount "$WORK/small"
+	await umount "$WORK/small" # its shim says its last words
 	rmdir "$WORK/small"
 	[[ $output == *over* || $output == *rror* ]]
 	none
