@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <linux/close_range.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define KEPT_FD 3
@@ -37,6 +39,8 @@ static int child_exec(const char *const *args, int null_fd, int log_fd, int kept
 	if (dup2(moved[0], 0) < 0 || dup2(moved[1], 1) < 0 || dup2(moved[1], 2) < 0 ||
 	    dup2(moved[2], KEPT_FD) < 0)
 		return errno;
+	/* What else the caller has open is not to stay open as long as a container runs. */
+	syscall(SYS_close_range, KEPT_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	default_signals();
 	execv(args[0], (char *const *)(uintptr_t)args);
 	return errno;

@@ -10,10 +10,13 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 #define RECORD_MAX    (4u << 20)
+#define LOCK_TRIES    1000
+#define LOCK_NAP_MS   2
 #define RUN_PATH_SIZE (2 + ID_SHORT_SIZE) /* "c/SHORTID" */
 
 void container_record_release(struct container_record *record)
@@ -283,9 +286,10 @@ static bool still_named(const struct roots *roots, const char *id, int fd)
 	       held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
-int container_lock(const struct roots *roots, const char *id, int *ret_fd, struct cor_error *err)
+static int lock_as(const struct roots *roots, const char *id, int operation, int *ret_fd,
+		   struct cor_error *err)
 {
-	for (int tries = 0; tries < 100; tries++) {
+	for (int tries = 0; tries < LOCK_TRIES; tries++) {
 		_fd_ int dir = container_run_dir(roots, id);
 		_fd_ int fd = -1;
 
@@ -296,9 +300,13 @@ int container_lock(const struct roots *roots, const char *id, int *ret_fd, struc
 			continue; /* the folder was removed just now */
 		if (fd < 0)
 			return cor_fail_errno(err, errno, "container %.12s: lock", id);
-		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-			if (errno == EWOULDBLOCK && flock(fd, LOCK_SH | LOCK_NB) == 0)
-				continue; /* only somebody who looked */
+		if (flock(fd, operation | LOCK_NB) < 0) {
+			if (errno == EWOULDBLOCK && flock(fd, LOCK_SH | LOCK_NB) == 0) {
+				/* Only somebody who looked, or who records a death. */
+				close_fd(&fd);
+				poll(NULL, 0, LOCK_NAP_MS);
+				continue;
+			}
 			if (errno == EWOULDBLOCK)
 				return cor_fail(err, COR_BUSY, EBUSY, "container %.12s is running", id);
 			return cor_fail_errno(err, errno, "container %.12s: lock", id);
@@ -309,6 +317,18 @@ int container_lock(const struct roots *roots, const char *id, int *ret_fd, struc
 		}
 	}
 	return cor_fail(err, COR_BUSY, EBUSY, "container %.12s: others keep removing its lock", id);
+}
+
+int container_lock(const struct roots *roots, const char *id, int *ret_fd, struct cor_error *err)
+{
+	return lock_as(roots, id, LOCK_EX, ret_fd, err);
+}
+
+/* -EBUSY when a shim lives. */
+static int container_lock_shared(const struct roots *roots, const char *id, int *ret_fd,
+				 struct cor_error *err)
+{
+	return lock_as(roots, id, LOCK_SH, ret_fd, err);
 }
 
 int container_is_locked(const struct roots *roots, const char *id)
@@ -329,45 +349,57 @@ int container_is_locked(const struct roots *roots, const char *id)
 	return 0;
 }
 
+/* Under a lock that keeps shims out: whoever was running is dead. */
+static int record_death(const struct roots *roots, const char *id, struct container_state *state,
+			struct cor_error *err)
+{
+	char path[RUN_PATH_SIZE];
+	/* It may have ended properly between the two looks. */
+	int r = container_state_read(roots, id, state, err);
+
+	if (r < 0 || state->status != COR_RUNNING)
+		return r;
+	state->status = COR_EXITED;
+	state->exit = (struct cor_exit){.code = 137, .signal = 9, .reason = "the container's shim died"};
+	state->finished_ns = clock_realtime_ns();
+	r = container_state_write(roots, id, state, err);
+	if (r < 0)
+		return r;
+	run_path(id, path);
+	tree_remove(roots->run_fd, path);
+	return 0;
+}
+
+/* Those who settle exclude each other by the bundle's own lock and hold the container's only as lookers do, so that nobody takes them for a shim. */
 int container_status(const struct roots *roots, const char *id, struct container_state *ret,
 		     struct cor_error *err)
 {
 	struct container_state state;
-	_fd_ int lock = -1;
+	_fd_ int settling = -1, lock = -1;
 	int r = container_state_read(roots, id, &state, err);
 
 	if (r < 0)
 		return r;
-	if (state.status != COR_RUNNING) {
+	if (state.status != COR_RUNNING || container_is_locked(roots, id) == 1) {
 		*ret = state;
 		return 0;
 	}
-	r = container_lock(roots, id, &lock, err);
+	settling = container_data_dir(roots, id);
+	if (settling < 0)
+		return cor_fail_errno(err, settling, "container %.12s", id);
+	while (flock(settling, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return cor_fail_errno(err, errno, "container %.12s: lock", id);
+	r = container_lock_shared(roots, id, &lock, err);
 	if (r == -EBUSY) {
+		/* Started again meanwhile. */
 		*ret = state;
 		return 0;
 	}
-	if (r < 0)
-		return r;
-	/* It may have ended properly between the two looks. */
-	r = container_state_read(roots, id, &state, err);
-	if (r < 0)
-		return r;
-	if (state.status == COR_RUNNING) {
-		char path[RUN_PATH_SIZE];
-
-		state.status = COR_EXITED;
-		state.exit =
-			(struct cor_exit){.code = 137, .signal = 9, .reason = "the container's shim died"};
-		state.finished_ns = clock_realtime_ns();
-		r = container_state_write(roots, id, &state, err);
-		if (r < 0)
-			return r;
-		run_path(id, path);
-		tree_remove(roots->run_fd, path);
-	}
-	*ret = state;
-	return 0;
+	r = r ?: record_death(roots, id, &state, err);
+	if (r == 0)
+		*ret = state;
+	return r;
 }
 
 int container_remove_files(const struct roots *roots, const char *id, const char *name, struct cor_error *err)

@@ -117,7 +117,7 @@ int shim_run_until(struct shim_client *client, const bool *done, struct cor_erro
 		     : cor_fail(err, COR_UNAVAILABLE, EPIPE, "container %.12s: its shim is gone", client->id);
 }
 
-static int hello(struct shim_client *client, struct cor_error *err)
+static int hello(struct shim_client *client, uint64_t timeout_ms, struct cor_error *err)
 {
 	Coracle__Shim__V1__HelloRequest request = CORACLE__SHIM__V1__HELLO_REQUEST__INIT;
 	ProtobufCMessage *response = NULL;
@@ -128,7 +128,11 @@ static int hello(struct shim_client *client, struct cor_error *err)
 	request.protocol = PROTOCOL;
 	request.client = name;
 	r = shim_call(client, SHIM_METHOD("Hello"), &request.base,
-		      &coracle__shim__v1__hello_response__descriptor, SHIM_CALL_MS, &response, err);
+		      &coracle__shim__v1__hello_response__descriptor, timeout_ms, &response, err);
+	if (r == -ETIMEDOUT)
+		return cor_fail(err, COR_TIMEOUT, ETIMEDOUT,
+				"container %.12s: its shim does not answer: `coracle rm -f %.12s` ends it",
+				client->id, client->id);
 	if (r < 0)
 		return r;
 	protocol = ((Coracle__Shim__V1__HelloResponse *)response)->protocol;
@@ -214,7 +218,8 @@ int shim_spawn(const struct roots *roots, const char *id, struct shim_client **r
 	r = shim_client_open(id, steal_fd(&ours), &client, err);
 	if (r < 0)
 		return r;
-	r = hello(client, err);
+	/* It starts the machine before it looks at its clients. */
+	r = hello(client, SHIM_CALL_MS, err);
 	if (r < 0)
 		return client->conn ? r : explain_death(roots, id, r, err);
 	*ret = steal_ptr(client);
@@ -270,7 +275,7 @@ int shim_connect(const struct roots *roots, const char *id, struct shim_client *
 	int r = reach_socket(roots, id, &fd, err);
 
 	r = r ?: shim_client_open(id, steal_fd(&fd), &client, err);
-	r = r ?: hello(client, err);
+	r = r ?: hello(client, SHIM_HELLO_MS, err);
 	if (r == 0)
 		*ret = steal_ptr(client);
 	return r;

@@ -93,23 +93,40 @@ int container_name_check(const struct roots *roots, const char *name, struct cor
 
 /* ---- bundles ---- */
 
+/* Locks the new folder. -EAGAIN when somebody who looks for leftovers was faster, and takes it away. */
+static int bundle_lock(const struct roots *roots, struct bundle *bundle)
+{
+	struct stat st;
+	int r;
+
+	bundle->dir = container_data_dir(roots, bundle->id);
+	if (bundle->dir < 0)
+		return bundle->dir == -ENOENT ? -EAGAIN : bundle->dir;
+	r = flock(bundle->dir, LOCK_EX | LOCK_NB) < 0 || fstat(bundle->dir, &st) < 0 ? -errno : 0;
+	if (r == 0 && st.st_nlink == 0)
+		r = -EAGAIN;
+	if (r < 0)
+		close_fd(&bundle->dir);
+	return r;
+}
+
 int bundle_begin(const struct roots *roots, struct bundle *ret, struct cor_error *err)
 {
 	struct bundle bundle = {.dir = -1};
 	char path[sizeof("containers/") + ID_SIZE];
-	int r = id_generate(bundle.id);
+	int r = -EAGAIN;
 
-	if (r < 0)
-		return cor_fail_errno(err, r, "no random bytes for an id");
-	snprintf(path, sizeof(path), "containers/%s", bundle.id);
-	if (mkdirat(roots->data_fd, path, 0700) < 0)
-		return cor_fail_errno(err, errno, "cannot make '%s/%s'", roots->data, path);
-	bundle.dir = container_data_dir(roots, bundle.id);
-	if (bundle.dir < 0 || flock(bundle.dir, LOCK_EX | LOCK_NB) < 0) {
-		r = bundle.dir < 0 ? bundle.dir : -errno;
-		close_fd(&bundle.dir);
-		return cor_fail_errno(err, r, "cannot lock '%s/%s'", roots->data, path);
+	for (int tries = 0; r == -EAGAIN && tries < 100; tries++) {
+		r = id_generate(bundle.id);
+		if (r < 0)
+			return cor_fail_errno(err, r, "no random bytes for an id");
+		snprintf(path, sizeof(path), "containers/%s", bundle.id);
+		if (mkdirat(roots->data_fd, path, 0700) < 0)
+			return cor_fail_errno(err, errno, "cannot make '%s/%s'", roots->data, path);
+		r = bundle_lock(roots, &bundle);
 	}
+	if (r < 0)
+		return cor_fail_errno(err, r, "cannot lock '%s/%s'", roots->data, path);
 	*ret = bundle;
 	return 0;
 }

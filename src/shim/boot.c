@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "shim/installation.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -18,9 +19,12 @@
 #define BOOT_MS       100000
 #define CONSOLE_LIMIT (1u << 20)
 #define CONSOLE_KEEP  2
+#define READS_AT_ONCE 16   /* of one descriptor, before the others have their turn */
+#define MESSAGES_MAX  1000 /* lines of the VMM's that go into our log */
 /* User ids for VMMs: above what anybody gives to people or user namespaces, below where 32-bit tools turn negative. */
-#define VMM_UID_BASE 2000000000u
-#define VMM_UID_BITS 24
+#define VMM_UID_BASE    2000000000u
+#define VMM_UID_BITS    24
+#define QCOW2_DATA_FILE 4u
 
 /* ---- the VMM's descriptors ---- */
 
@@ -36,7 +40,7 @@ static void drain_console(struct shim *shim)
 {
 	char data[16384];
 
-	for (int i = 0; i < 16; i++) {
+	for (int i = 0; i < READS_AT_ONCE; i++) {
 		ssize_t n = read(shim->vm->console_fd, data, sizeof(data));
 
 		if (n > 0)
@@ -48,19 +52,35 @@ static void drain_console(struct shim *shim)
 	}
 }
 
-/* What QEMU has to say goes into our log; its last line into an error, if one is to be made. */
+static void note_message(struct shim *shim, const char *line)
+{
+	char text[sizeof(shim->message)];
+
+	text_copy(text, sizeof(text), line);
+	if (!text[0])
+		return;
+	memcpy(shim->message, text, sizeof(text));
+	if (shim->message_count < MESSAGES_MAX)
+		log_warning("VMM: %s", text);
+	else if (shim->message_count == MESSAGES_MAX)
+		log_warning("VMM: it goes on, but no more of it is kept");
+	shim->message_count += shim->message_count <= MESSAGES_MAX;
+}
+
+/* What QEMU has to say goes into our log; its last line into an error, if one is to be made. A guest can make it talk without end (every reset of a
+ * device that it misuses is worth a line), so that only so much is read at once, and kept. */
 static void drain_messages(struct shim *shim)
 {
-	char data[2048], *end;
-	ssize_t n;
+	char data[2048];
+	ssize_t n = 1;
 
-	while ((n = read(shim->vm->messages_fd, data, sizeof(data) - 1)) > 0) {
-		data[n] = '\0';
-		while (n > 0 && data[n - 1] == '\n')
-			data[--n] = '\0';
-		end = strrchr(data, '\n');
-		snprintf(shim->message, sizeof(shim->message), "%s", end ? end + 1 : data);
-		log_warning("VMM: %s", data);
+	for (int i = 0; n > 0 && i < READS_AT_ONCE; i++) {
+		char *line, *rest = data;
+
+		n = read(shim->vm->messages_fd, data, sizeof(data) - 1);
+		data[MAX(n, 0)] = '\0';
+		while ((line = strsep(&rest, "\n")))
+			note_message(shim, line);
 	}
 	if (n == 0)
 		uv_poll_stop(&shim->watchers->messages);
@@ -161,14 +181,15 @@ static void connected(struct shim *shim)
 	}
 }
 
-/* Takes exactly what belongs to the handshake, because HTTP/2 may follow at once. */
+/* Takes exactly what belongs to the handshake, because HTTP/2 may follow at once. What is no handshake is thrown away, however long it goes on: the boot's
+ * deadline ends it. */
 static void on_agent(uv_poll_t *poll, int status, int events)
 {
 	struct shim *shim = poll->data;
 	uint8_t data[4096];
 	bool done = false;
 
-	while (!done) {
+	for (int i = 0; !done && i < READS_AT_ONCE; i++) {
 		ssize_t n = recv(shim->vm->agent_fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
 		size_t used = n > 0 ? (size_t)n : 0;
 
@@ -181,7 +202,8 @@ static void on_agent(uv_poll_t *poll, int status, int events)
 		if (recv(shim->vm->agent_fd, data, used, MSG_DONTWAIT) != (ssize_t)used)
 			return;
 	}
-	connected(shim);
+	if (done)
+		connected(shim);
 }
 
 static int send_hello(struct shim *shim, struct cor_error *err)
@@ -196,14 +218,36 @@ static int send_hello(struct shim *shim, struct cor_error *err)
 
 /* ---- starting ---- */
 
+/* The overlay's header was written by us, but the VMM can write it. A name in it (of a backing file, at the offset that follows the version; or of
+ * a data file, bit 2 of the incompatible features) would make the next VMM open that file (docs/interop/qcow2.txt of QEMU). */
+static int check_overlay(int fd, struct cor_error *err)
+{
+	uint8_t header[80];
+	uint64_t backing, features;
+
+	if (pread(fd, header, sizeof(header), 0) != sizeof(header) ||
+	    memcmp(header, "QFI\xfb\0\0\0\3", 8) != 0)
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "the container's disk is no qcow2 file");
+	memcpy(&backing, header + 8, sizeof(backing));
+	memcpy(&features, header + 72, sizeof(features));
+	if (backing || be64toh(features) & QCOW2_DATA_FILE)
+		return cor_fail(err, COR_CORRUPT, EBADMSG,
+				"the container's disk names another file of the host, as none of ours does");
+	return 0;
+}
+
 static int open_disk(struct shim *shim, struct vm_disk *disk, struct cor_error *err)
 {
 	struct stat st;
+	int r;
 
 	if (!shim->record.read_only)
 		disk->overlay_fd = openat(shim->data_dir, "root.qcow2", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (!shim->record.read_only && disk->overlay_fd < 0)
 		return cor_fail_errno(err, errno, "the container's disk");
+	r = shim->record.read_only ? 0 : check_overlay(disk->overlay_fd, err);
+	if (r < 0)
+		return r;
 	disk->base_fd = open(shim->record.rootfs, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (disk->base_fd < 0)
 		return cor_fail_errno(err, errno, "the file system of image '%s'", shim->record.image);
@@ -284,6 +328,10 @@ static void fall_back(struct shim *shim)
 	machine_unwatch(shim);
 	vm_free(shim->vm);
 	shim->vm = NULL;
+	/* What that one said explains nothing of the next. */
+	shim->message[0] = shim->panic[0] = '\0';
+	shim->guest_oom = false;
+	buffer_clear(&shim->console_line);
 	shim->accelerator.accelerator = VM_TCG;
 	snprintf(shim->accelerator.reason, sizeof(shim->accelerator.reason),
 		 "a machine did not answer under KVM");
@@ -339,7 +387,6 @@ static int boot(struct shim *shim, struct cor_error *err)
 	group = xstrndup(shim->id, ID_SHORT_SIZE - 1);
 	/* Moving between groups takes the kernel milliseconds; the machine boots meanwhile. */
 	if (cgroup_make(group, &shim->cgroup, &ignored) == 0) {
-		cgroup_add(&shim->cgroup, getpid());
 		cgroup_add(&shim->cgroup, shim->vm->pid);
 	} else {
 		log_info("%s: what the machine uses is counted with its caller", ignored.msg);

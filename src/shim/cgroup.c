@@ -63,16 +63,17 @@ static int write_pid(const char *folder, pid_t pid)
 	return write(fd, text, (size_t)length) == length ? 0 : -errno;
 }
 
+/* With the caller in it: another shim's sweep takes an empty group away, so that it may have to be made again. */
 static int make_one(const char *parent, const char *name, struct cgroup *cgroup)
 {
-	_free_ char *path = str_format("%s/" PREFIX "%s", parent, name),
-		    *procs = str_format("%s/cgroup.procs", path);
+	_free_ char *path = str_format("%s/" PREFIX "%s", parent, name);
+	int r = -ENOENT;
 
-	if (mkdir(path, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	if (access(procs, W_OK) < 0) {
+	for (int tries = 0; tries < 5 && (r == -ENOENT || r == -ENODEV); tries++)
+		r = mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : write_pid(path, getpid());
+	if (r < 0) {
 		rmdir(path);
-		return -ENOENT;
+		return r;
 	}
 	strv_add(&cgroup->paths, path);
 	strv_add(&cgroup->parents, parent);

@@ -13,9 +13,9 @@ struct cgroup {
 	struct strv parents; /* where this process came from, in the same order */
 };
 
-/* Makes the groups; removes empty ones beside them that killed shims left. Fails when not one could be made. */
+/* Makes the groups with this process in them; removes empty ones beside them that killed shims left. Fails when not one could be made. */
 int cgroup_make(const char *name, struct cgroup *ret, struct cor_error *err);
-/* Moves a process into them. */
+/* Moves another process into them. */
 void cgroup_add(const struct cgroup *cgroup, pid_t pid);
 /* Moves the calling process back and removes them. Empty or {0} is fine. */
 void cgroup_leave(struct cgroup *cgroup);

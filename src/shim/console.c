@@ -7,8 +7,7 @@
 
 #define LINE_MAX_SIZE 1024
 
-/* Printable ASCII only: it goes into error messages. */
-static void copy_text(char *out, size_t size, const char *text)
+void text_copy(char *out, size_t size, const char *text)
 {
 	size_t i = 0;
 
@@ -23,7 +22,7 @@ static void look_at(struct shim *shim, const char *line)
 	const char *found = strstr(line, panic);
 
 	if (found && !shim->panic[0])
-		copy_text(shim->panic, sizeof(shim->panic), found + sizeof(panic) - 1);
+		text_copy(shim->panic, sizeof(shim->panic), found + sizeof(panic) - 1);
 	if (strstr(line, "Out of memory") || strstr(line, "out of memory"))
 		shim->guest_oom = true;
 }

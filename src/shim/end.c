@@ -28,8 +28,8 @@ static void leave_if_done(struct shim *shim)
 	if (shim->stage != OVER || shim->open_calls)
 		return;
 	uv_update_time(&shim->loop);
-	uv_timer_start(&shim->end_timer, on_linger_timeout, shim->first_client_fd >= 0 && !shim->asked ? FIRST_MS : LINGER_MS,
-		       0);
+	uv_timer_start(&shim->end_timer, on_linger_timeout,
+		       shim->first_client_fd >= 0 && !shim->asked ? FIRST_MS : LINGER_MS, 0);
 }
 
 void shim_call_ended(struct shim *shim)
@@ -40,16 +40,22 @@ void shim_call_ended(struct shim *shim)
 
 void shim_first_client_gone(struct shim *shim)
 {
-	struct cor_error err;
-
 	uv_close((uv_handle_t *)&shim->first_client, NULL);
 	close_fd(&shim->first_client_fd);
-	if (shim->stage < STARTING && !shim->starts.count) {
-		cor_fail(&err, COR_CANCELLED, ECANCELED, "whoever started the machine went away");
-		shim_fail(shim, &err);
-	} else if (shim->stage == OVER && !shim->open_calls) {
+	shim_look_for_owner(shim);
+	if (shim->stage == OVER && !shim->open_calls)
 		uv_stop(&shim->loop);
-	}
+}
+
+/* Both the end of its connection and the end of its call lead here, in whatever order they are heard. */
+void shim_look_for_owner(struct shim *shim)
+{
+	struct cor_error err;
+
+	if (shim->stage >= STARTING || shim->first_client_fd >= 0 || shim->starts.count)
+		return;
+	cor_fail(&err, COR_CANCELLED, ECANCELED, "whoever started the machine went away");
+	shim_fail(shim, &err);
 }
 
 /* ---- the truth on disk ---- */
@@ -226,14 +232,23 @@ static void on_kill_timeout(uv_timer_t *timer)
 	}
 }
 
+/* From here on nothing that is asked can put the end off. */
+static void kill_process(struct shim *shim)
+{
+	if (shim->killing)
+		return;
+	shim->killing = true;
+	signal_process(shim, SIGKILL);
+	uv_update_time(&shim->loop);
+	uv_timer_start(&shim->stop_timer, on_kill_timeout, KILL_MS, 0);
+}
+
 static void on_stop_timeout(uv_timer_t *timer)
 {
 	struct shim *shim = timer->data;
 
-	if (shim->stage >= ENDING)
-		return;
-	signal_process(shim, SIGKILL);
-	uv_timer_start(&shim->stop_timer, on_kill_timeout, KILL_MS, 0);
+	if (shim->stage < ENDING)
+		kill_process(shim);
 }
 
 void shim_stop(struct shim *shim, int signal, int64_t timeout_ms)
@@ -247,11 +262,17 @@ void shim_stop(struct shim *shim, int signal, int64_t timeout_ms)
 		shim_fail(shim, &err);
 		return;
 	}
+	/* A reader that does not read must not keep the process from its end. */
+	hub_let_flow(shim->hub);
+	if (signal == SIGKILL) {
+		kill_process(shim);
+		return;
+	}
+	if (shim->killing)
+		return;
 	signal_process(shim, signal);
 	uv_update_time(&shim->loop);
-	if (signal == SIGKILL)
-		uv_timer_start(&shim->stop_timer, on_kill_timeout, KILL_MS, 0);
-	else if (timeout_ms >= 0)
+	if (timeout_ms >= 0)
 		uv_timer_start(&shim->stop_timer, on_stop_timeout, (uint64_t)timeout_ms, 0);
 }
 

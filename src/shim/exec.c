@@ -16,7 +16,7 @@ struct exec {
 	struct rpc_call *client, *guest; /* NULL when over */
 	unsigned references;             /* client, guest, the question under way */
 	char *id;
-	bool opened, made, running, closed, detach, exited;
+	bool opened, made, attached, running, closed, detach, exited;
 };
 
 static void exec_put(struct exec *exec)
@@ -27,10 +27,13 @@ static void exec_put(struct exec *exec)
 	free(exec);
 }
 
-static void refuse(struct exec *exec, const struct cor_error *err)
+static void refuse(struct exec *exec, const struct cor_error *status)
 {
+	struct cor_error err = *status;
+
+	explain_silence(exec->shim, &err);
 	if (exec->client)
-		rpc_call_finish(exec->client, err);
+		rpc_call_finish(exec->client, &err);
 }
 
 /* ---- questions to the guest ---- */
@@ -44,7 +47,7 @@ static bool ask(struct exec *exec, const char *path, const ProtobufCMessage *req
 	exec->references++;
 	if (!exec->shim->guest)
 		cor_fail(&err, COR_UNAVAILABLE, ENOTCONN, "the container has ended");
-	else if (rpc_call_unary(exec->shim->guest, path, request, type, CALL_TIMEOUT_MS, done, exec, &err) ==
+	else if (rpc_call_unary(exec->shim->guest, path, request, type, ASK_TIMEOUT_MS, done, exec, &err) ==
 		 0)
 		return true;
 	refuse(exec, &err);
@@ -118,6 +121,8 @@ static void start_process(struct exec *exec)
 {
 	Coracle__Agent__V1__ProcessRef ref;
 
+	exec->attached = true;
+	rpc_call_deadline(exec->guest, RPC_NO_DEADLINE);
 	/* What the process says at once must come after `attached`. */
 	rpc_call_pause(exec->guest);
 	reference(exec, &ref);
@@ -137,7 +142,7 @@ static void on_guest_message(struct rpc_call *call, const uint8_t *data, size_t 
 		return;
 	}
 	if (kind == STREAM_ATTACHED) {
-		if (!exec->running)
+		if (!exec->attached)
 			start_process(exec);
 		return;
 	}
@@ -165,11 +170,12 @@ static void on_guest_end(struct rpc_call *call, const struct cor_error *status, 
 	struct cor_error err = *status;
 
 	exec->guest = NULL;
-	if (!exec->exited && exec->running) {
-		if (err.status == COR_OK || err.status == COR_UNAVAILABLE)
+	/* Without its streams there is nothing to wait for, whatever the guest says of them. One that was refused already is not told again. */
+	if (!exec->exited) {
+		if (exec->running && (err.status == COR_OK || err.status == COR_UNAVAILABLE))
 			cor_fail(&err, COR_UNAVAILABLE, ECONNRESET, "the container has ended");
-		refuse(exec, &err);
-	} else if (!exec->exited && err.status != COR_OK && err.status != COR_CANCELLED) {
+		else if (err.status == COR_OK)
+			cor_fail(&err, COR_UNAVAILABLE, EPROTO, "the guest gave no streams");
 		refuse(exec, &err);
 	}
 	if (exec->exited)
@@ -194,6 +200,7 @@ static void on_made(const ProtobufCMessage *response, const struct cor_error *st
 				  &exec->guest, &err) < 0) {
 		refuse(exec, &err);
 	} else {
+		rpc_call_deadline(exec->guest, ASK_TIMEOUT_MS);
 		exec->made = true;
 		exec->references++;
 		reference(exec, &ref);
@@ -266,7 +273,15 @@ static void on_message(struct rpc_call *call, const uint8_t *data, size_t size, 
 
 static void on_half_close(struct rpc_call *call, void *user)
 {
-	send_close(user);
+	struct exec *exec = user;
+	struct cor_error err;
+
+	if (exec->opened) {
+		send_close(exec);
+		return;
+	}
+	cor_fail(&err, COR_INVALID, EPROTO, "the first ExecRequest must be `open`");
+	rpc_call_finish(call, &err);
 }
 
 static void on_writable(struct rpc_call *call, void *user)

@@ -59,6 +59,8 @@ static void client_send(struct client *client, const uint8_t *data, size_t size)
 		cor_fail(&err, COR_EXHAUSTED, EOVERFLOW, "this client reads too slowly and was let go");
 		rpc_call_finish(client->call, &err);
 		client->out = client->err = false;
+		if (client->hub->input == client)
+			client->hub->input = NULL;
 		return;
 	}
 	rpc_call_send(client->call, data, size);
@@ -96,6 +98,13 @@ void hub_end(struct hub *hub)
 	for (struct client *client = hub->clients; client; client = client->next)
 		if (client->opened)
 			client_finish(client);
+}
+
+void hub_let_flow(struct hub *hub)
+{
+	hub->foreground = NULL;
+	if (hub->guest)
+		rpc_call_resume(hub->guest);
 }
 
 /* ---- from the guest ---- */
@@ -140,6 +149,7 @@ static void on_guest_message(struct rpc_call *call, const uint8_t *data, size_t 
 	} else if (kind == STREAM_ATTACHED && hub->opened) {
 		void (*opened)(struct shim *) = hub->opened;
 
+		rpc_call_deadline(call, RPC_NO_DEADLINE);
 		hub->opened = NULL;
 		opened(hub->shim);
 	}
@@ -164,7 +174,7 @@ static void on_waited(const ProtobufCMessage *response, const struct cor_error *
 		shim_fail(shim, status);
 }
 
-/* Somebody else took the streams over through the relay: the end must still be known. */
+/* Somebody else took the streams over through the relay, or the guest let go of them: the end must still be known. */
 static void on_guest_end(struct rpc_call *call, const struct cor_error *status, void *user)
 {
 	Coracle__Agent__V1__ProcessRef request = CORACLE__AGENT__V1__PROCESS_REF__INIT;
@@ -175,9 +185,14 @@ static void on_guest_end(struct rpc_call *call, const struct cor_error *status, 
 	hub->guest = NULL;
 	if (hub->input)
 		rpc_call_resume(hub->input->call);
-	if (shim->stage >= ENDING || !shim->guest || status->status == COR_UNAVAILABLE)
+	/* A line that broke is the machine's end, of which more is known in a moment. */
+	if (shim->stage >= ENDING || !rpc_conn_alive(shim->guest))
 		return;
 	if (hub->opened) {
+		if (err.status == COR_OK)
+			cor_fail(&err, COR_UNAVAILABLE, EPROTO, "the guest gave no streams");
+		explain_silence(shim, &err);
+		cor_context(&err, 0, "connect the process's streams");
 		shim_fail(shim, &err);
 		return;
 	}
@@ -201,6 +216,7 @@ int hub_open(struct hub *hub, void (*opened)(struct shim *shim), struct cor_erro
 
 	if (r < 0)
 		return r;
+	rpc_call_deadline(hub->guest, CALL_TIMEOUT_MS);
 	hub->opened = opened;
 	process.container_id = hub->shim->id;
 	process.process_id = (char[]){FIRST_PROCESS};
@@ -278,6 +294,18 @@ static void remember_window(struct hub *hub, const uint8_t *payload, size_t size
 	protobuf_c_message_free_unpacked(message, NULL);
 }
 
+/* A guest that takes nothing stops the client. Only the client that gives input is waited for, since others have little to say. */
+static void send_to_guest(struct client *client, const uint8_t *data, size_t size)
+{
+	struct hub *hub = client->hub;
+
+	if (rpc_call_queued(hub->guest) > RPC_HIGH_WATER && client != hub->input)
+		return;
+	rpc_call_send(hub->guest, data, size);
+	if (rpc_call_queued(hub->guest) > RPC_HIGH_WATER && client == hub->input)
+		rpc_call_pause(client->call);
+}
+
 /* Input waits until there is a process that could read it: one message here, the rest with the client. */
 static void forward_input(struct client *client, const uint8_t *data, size_t size)
 {
@@ -289,9 +317,7 @@ static void forward_input(struct client *client, const uint8_t *data, size_t siz
 		buffer_append(&hub->early, data, size);
 		rpc_call_pause(client->call);
 	} else if (hub->guest) {
-		rpc_call_send(hub->guest, data, size);
-		if (rpc_call_queued(hub->guest) > RPC_HIGH_WATER)
-			rpc_call_pause(client->call);
+		send_to_guest(client, data, size);
 	}
 }
 
@@ -305,7 +331,7 @@ static void forward(struct client *client, unsigned kind, const uint8_t *data, s
 	else if (kind == STREAM_CLOSE && client->in)
 		send_close(hub);
 	else if (kind == STREAM_RESIZE && hub->guest)
-		rpc_call_send(hub->guest, data, size);
+		send_to_guest(client, data, size);
 	else if (kind == STREAM_RESIZE)
 		remember_window(hub, payload, length);
 }
@@ -336,9 +362,14 @@ static void on_message(struct rpc_call *call, const uint8_t *data, size_t size, 
 static void on_half_close(struct rpc_call *call, void *user)
 {
 	struct client *client = user;
+	struct cor_error err;
 
 	if (client->in)
 		send_close(client->hub);
+	if (client->opened)
+		return;
+	cor_fail(&err, COR_INVALID, EPROTO, "the first AttachRequest must be `open`");
+	rpc_call_finish(call, &err);
 }
 
 static void on_writable(struct rpc_call *call, void *user)
@@ -361,11 +392,8 @@ static void on_end(struct rpc_call *call, const struct cor_error *status, void *
 			send_close(hub);
 		hub->input = NULL;
 	}
-	if (hub->foreground == client) {
-		hub->foreground = NULL;
-		if (hub->guest)
-			rpc_call_resume(hub->guest);
-	}
+	if (hub->foreground == client)
+		hub_let_flow(hub);
 	while (*link != client)
 		link = &(*link)->next;
 	*link = client->next;

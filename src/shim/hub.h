@@ -18,6 +18,9 @@ void hub_free(struct hub *hub);
 int hub_open(struct hub *hub, void (*opened)(struct shim *shim), struct cor_error *err);
 /* The process runs: input may flow. */
 void hub_running(struct hub *hub);
+/* From here on no client holds the process's output back: it is to end, and its end comes after its output. The foreground client becomes one like the
+ * others. */
+void hub_let_flow(struct hub *hub);
 /* Ends every client: with the exit status, or with the failure. */
 void hub_end(struct hub *hub);
 

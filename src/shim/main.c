@@ -30,6 +30,15 @@ void shim_time(struct shim *shim, const char *stage)
 	shim->timings[shim->timing_count++].at_ns = clock_monotonic_ns();
 }
 
+void explain_silence(const struct shim *shim, struct cor_error *err)
+{
+	if (err->status == COR_TIMEOUT)
+		cor_fail(err, COR_TIMEOUT, ETIMEDOUT,
+			 "the guest does not answer: its console is in `coracle logs --boot %s`, and "
+			 "`coracle rm -f %s` ends it",
+			 shim->record.name, shim->record.name);
+}
+
 /* ---- the container ---- */
 
 static int open_container(struct shim *shim, struct cor_error *err)
@@ -248,6 +257,21 @@ static int parse(int argc, char **argv, struct arguments *args)
 	return args->probe || (args->id && id_valid(args->id) && args->client > STDERR_FILENO) ? 0 : -EINVAL;
 }
 
+/* The folder in which somebody typed a command must not stay in use (and its file system busy) as long as a container runs. */
+static void leave_folder(void)
+{
+	static const char *const variables[] = {"CORACLE_QEMU", "CORACLE_KERNEL", "CORACLE_INITRAMFS"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(variables); i++) {
+		const char *value = getenv(variables[i]);
+		_free_ char *path = str_empty(value) || *value == '/' ? NULL : realpath(value, NULL);
+
+		if (path)
+			setenv(variables[i], path, 1);
+	}
+	(void)!chdir("/");
+}
+
 int main(int argc, char **argv)
 {
 	struct shim shim = {.lock_fd = -1,
@@ -266,6 +290,7 @@ int main(int argc, char **argv)
 	}
 	umask(0077);
 	shim_time(&shim, "shim started");
+	leave_folder();
 	r = roots_open(args.data, args.run, &shim.roots, &err);
 	if (r == 0 && args.probe) {
 		r = probe(&shim.roots, &err);

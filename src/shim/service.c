@@ -9,6 +9,7 @@
 #include "shim/logs.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 
 #define PROTOCOL 1u
@@ -32,6 +33,7 @@ static void on_waiting_end(struct rpc_call *call, const struct cor_error *status
 	waiting_remove(&shim->starts, call);
 	waiting_remove(&shim->waits, call);
 	waiting_remove(&shim->stops, call);
+	shim_look_for_owner(shim);
 	shim_call_ended(shim);
 }
 
@@ -151,7 +153,9 @@ static int start(void *service, struct rpc_call *call, const ProtobufCMessage *r
 		rpc_call_finish(call, &shim->failure);
 		return 0;
 	}
-	if ((shim->stage >= STARTING && shim->stage != ENDING) || shim->starts.count)
+	/* One that comes while a failure is cleaned up hears of it; one that comes after a run is too late for that one and too early for the next. */
+	if ((shim->stage >= STARTING && (shim->stage != ENDING || shim->failure.status == COR_OK)) ||
+	    shim->starts.count)
 		return cor_fail(err, COR_BUSY, EBUSY, "container %.12s is running", shim->id);
 	r = waiting_add(shim, &shim->starts, call, err);
 	if (r == 0 && shim->stage == READY)
@@ -236,6 +240,12 @@ static void on_question_end(struct rpc_call *call, const struct cor_error *statu
 	shim_call_ended(shim);
 }
 
+static void refuse(const struct question *question, struct cor_error err)
+{
+	explain_silence(question->shim, &err);
+	rpc_call_finish(question->call, &err);
+}
+
 static void on_answer(const ProtobufCMessage *response, const struct cor_error *status, void *user)
 {
 	struct question *question = user;
@@ -246,7 +256,7 @@ static void on_answer(const ProtobufCMessage *response, const struct cor_error *
 	else if (response)
 		question->answer(question->shim, question->call, response);
 	else
-		rpc_call_finish(question->call, status);
+		refuse(question, *status);
 }
 
 static int ask_guest(struct shim *shim, struct rpc_call *call, const char *path,
@@ -263,7 +273,7 @@ static int ask_guest(struct shim *shim, struct rpc_call *call, const char *path,
 		return cor_fail(err, COR_BUSY, ENOTCONN, "container %.12s is not running", shim->id);
 	question = xcalloc(1, sizeof(*question));
 	*question = (struct question){.shim = shim, .call = call, .answer = answer};
-	r = rpc_call_unary(shim->guest, path, request, type, CALL_TIMEOUT_MS, on_answer, question, err);
+	r = rpc_call_unary(shim->guest, path, request, type, ASK_TIMEOUT_MS, on_answer, question, err);
 	if (r < 0) {
 		free(question);
 		return r;
@@ -296,6 +306,8 @@ static int signal_process(void *service, struct rpc_call *call, const ProtobufCM
 	question.process_id = process_or_first(signal->process_id);
 	question.signal = signal->signal;
 	question.all = signal->all;
+	if (signal->signal == SIGKILL && (signal->all || str_equal(question.process_id, FIRST_PROCESS)))
+		hub_let_flow(shim->hub);
 	return ask_guest(shim, call, AGENT("SignalProcess"), &question.base,
 			 &coracle__agent__v1__empty__descriptor, on_empty, err);
 }

@@ -27,7 +27,8 @@
 
 #define AGENT(name)     "/coracle.agent.v1.Agent/" name
 #define FIRST_PROCESS   "init"
-#define CALL_TIMEOUT_MS 30000 /* of a question to the guest, on a slow host under emulation */
+#define CALL_TIMEOUT_MS 30000 /* of a question to the guest during the start, on a slow host under emulation */
+#define ASK_TIMEOUT_MS  15000 /* of one that somebody waits for; less than a client waits for us */
 #define MAX_TIMINGS     16
 #define MAX_WAITING     64 /* calls of one kind that wait at once */
 
@@ -68,6 +69,7 @@ struct shim {
 	char panic[200];   /* what the guest's kernel wrote as it died */
 	bool guest_oom;    /* it ran out of memory before */
 	char message[200]; /* the last line of the VMM's own */
+	unsigned message_count;
 
 	/* The guest. */
 	struct handshake_host handshake;
@@ -90,6 +92,7 @@ struct shim {
 	int first_client_fd; /* a duplicate of the one that started us, watched for its end; -1: it is gone */
 	uv_poll_t first_client;
 	bool asked; /* Start was called */
+	bool killing; /* SIGKILL was sent: the machine is next */
 	struct waiting starts, waits, stops;
 	unsigned open_calls; /* streams and calls that wait: the shim ends when none is left */
 	unsigned execs;      /* for making up their ids */
@@ -105,11 +108,16 @@ struct shim {
 /* main.c */
 void shim_time(struct shim *shim, const char *stage);
 
+/* A deadline that passed in a call to the guest, in words for people. */
+void explain_silence(const struct shim *shim, struct cor_error *err);
+
 /* boot.c: from nothing to a guest that answered. Failures end the shim through shim_fail. */
 void boot_machine(struct shim *shim);
 void machine_unwatch(struct shim *shim);
 
 /* console.c */
+/* The printable ASCII that text begins with: for what goes into error messages. */
+void text_copy(char *out, size_t size, const char *text);
 void console_feed(struct shim *shim, const char *data, size_t size);
 
 /* start.c: from an answer to a running process. */
@@ -127,6 +135,8 @@ void shim_machine_gone(struct shim *shim);
 void shim_stop(struct shim *shim, int signal, int64_t timeout_ms);
 void shim_call_ended(struct shim *shim); /* one of open_calls */
 void shim_first_client_gone(struct shim *shim);
+/* Before anything was started: whoever could start it may be gone. */
+void shim_look_for_owner(struct shim *shim);
 void exit_status_fill(const struct shim *shim, Coracle__Agent__V1__ExitStatus *status);
 
 /* service.c */

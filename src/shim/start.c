@@ -17,6 +17,7 @@
 #define FILE_LIMIT  (1u << 20)
 #define FILES_MAX   64u
 #define PROTOCOL    1u
+#define HELLO_MAX   4096u
 
 typedef void (*answer_fn)(const ProtobufCMessage *response, const struct cor_error *status, void *user);
 
@@ -45,6 +46,7 @@ static bool went_well(struct shim *shim, const struct cor_error *status, const c
 	/* A broken line is the machine's death, of which more is known in a moment. */
 	if (status->status == COR_UNAVAILABLE && !shim->guest)
 		return false;
+	explain_silence(shim, &err);
 	if (what)
 		cor_context(&err, 0, "%s", what);
 	shim_fail(shim, &err);
@@ -236,8 +238,14 @@ static void on_hello(const ProtobufCMessage *response, const struct cor_error *s
 		shim_fail(shim, &err);
 		return;
 	}
-	/* The response is borrowed; a copy goes the way that protobuf-c has. */
+	/* It is kept, and passed on to whoever asks for the state. */
 	size_t size = protobuf_c_message_get_packed_size(response);
+	if (size > HELLO_MAX) {
+		cor_fail(&err, COR_CORRUPT, EMSGSIZE, "the guest's greeting has %zu bytes", size);
+		shim_fail(shim, &err);
+		return;
+	}
+	/* The response is borrowed; a copy goes the way that protobuf-c has. */
 	_free_ uint8_t *packed = xmalloc(size);
 	protobuf_c_message_pack(response, packed);
 	shim->hello = coracle__agent__v1__hello_response__unpack(NULL, size, packed);
