@@ -58,6 +58,17 @@ static int mount_basics(struct cor_error *err)
 	return 0;
 }
 
+/* The kernel was told to keep quiet about what it misses at boot; what is an error from now on (a process out of memory, a broken file system) is worth a
+ * line of the console. Somebody who asked for more keeps it. */
+static void raise_log_level(void)
+{
+	_fd_ int fd = open("/proc/sys/kernel/printk", O_RDWR | O_CLOEXEC);
+	char level;
+
+	if (fd >= 0 && pread(fd, &level, 1, 0) == 1 && level < '4')
+		(void)!pwrite(fd, "4", 1, 0);
+}
+
 /* The kernel gives it its addresses. */
 static void raise_loopback(void)
 {
@@ -77,6 +88,7 @@ int guest_boot(struct cor_error *err)
 		return r;
 	if (sethostname(HOSTNAME, strlen(HOSTNAME)) < 0)
 		return cor_fail_errno(err, errno, "host name");
+	raise_log_level();
 	cgroup_enable_controllers();
 	raise_loopback();
 	return 0;

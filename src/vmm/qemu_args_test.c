@@ -61,7 +61,7 @@ static void test_x86(void **state)
 	assert_string_equal(after(&args, "-kernel"), "/proc/self/fd/5");
 	assert_string_equal(after(&args, "-initrd"), "/proc/self/fd/6");
 	assert_string_equal(after(&args, "-append"),
-			    "console=ttyS0 quiet panic=-1 reboot=t lpj=1500000 tsc=reliable "
+			    "console=ttyS0 loglevel=3 panic=-1 reboot=t acpi=off lpj=1500000 tsc=reliable "
 			    "tsc_early_khz=2000000");
 	assert_non_null(str_after(after(&args, "-sandbox"), "on,"));
 	assert_true(strv_contains(&args, "-nodefaults"));
@@ -82,7 +82,8 @@ static void test_kvm(void **state)
 	assert_string_equal(after(&args, "-accel"), "kvm");
 	assert_string_equal(after(&args, "-cpu"), "host,vmx=off,svm=off");
 	/* A real processor knows its own rates. */
-	assert_string_equal(after(&args, "-append"), "console=ttyS0 quiet panic=-1 reboot=t debug a=b");
+	assert_string_equal(after(&args, "-append"),
+			    "console=ttyS0 loglevel=3 panic=-1 reboot=t acpi=off debug a=b");
 	spec.nested = true;
 	_strv_ struct strv nested = make(VM_X86_64, &spec);
 	assert_string_equal(after(&nested, "-cpu"), "host");
@@ -99,7 +100,7 @@ static void test_arm64(void **state)
 	assert_string_equal(args.items[0], "qemu-system-aarch64");
 	assert_string_equal(after(&args, "-machine"), "virt,gic-version=max,usb=off,its=off");
 	assert_string_equal(after(&args, "-cpu"), "max");
-	assert_string_equal(after(&args, "-append"), "console=ttyAMA0 quiet panic=-1 lpj=1500000");
+	assert_string_equal(after(&args, "-append"), "console=ttyAMA0 loglevel=3 panic=-1 lpj=1500000");
 	assert_int_equal(count(&args, "virtio-blk-device,"), 1);
 	spec.accelerator = VM_KVM;
 	_strv_ struct strv kvm = make(VM_ARM64, &spec);
@@ -138,7 +139,12 @@ static void test_slots(void **state)
 	spec.extra_devices = 12;
 	_strv_ struct strv more = make(VM_X86_64, &spec);
 	assert_non_null(strstr(after(&more, "-machine"), "acpi=on"));
+	assert_null(strstr(after(&more, "-append"), "acpi=off"));
 	assert_int_equal(count(&more, "virtio-rng-device"), 13);
+	/* Without a clock that it can trust such a machine would never boot. */
+	spec.tsc_khz = 0;
+	assert_int_equal(qemu_args(VM_X86_64, &spec, &fds, &(struct strv){0}, NULL), -EOPNOTSUPP);
+	spec.tsc_khz = 2000000;
 	spec.extra_devices = 23;
 	assert_int_equal(qemu_args(VM_X86_64, &spec, &fds, &(struct strv){0}, NULL), -EINVAL);
 }

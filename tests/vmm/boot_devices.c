@@ -33,18 +33,23 @@ static bool answers(const struct vm *vm)
 	return false;
 }
 
-static void print_console(const struct vm *vm)
+/* What there is by now; both descriptors are non-blocking. */
+static void print_all(int fd)
 {
 	char data[4096];
 	ssize_t n;
 
-	while ((n = read(vm->console_fd, data, sizeof(data))) > 0)
+	while ((n = read(fd, data, sizeof(data))) > 0)
 		fwrite(data, 1, (size_t)n, stdout);
 }
 
 int main(int argc, char **argv)
 {
-	struct vm_spec spec = {.name = "devices", .accelerator = VM_TCG, .cpus = 2, .memory = 256 << 20, .uid = (uid_t)-1};
+	struct vm_spec spec = {
+		.name = "devices", .accelerator = VM_TCG, .cpus = 2, .memory = 256 << 20, .uid = (uid_t)-1};
+	struct accelerator_choice choice;
+	char folder[] = "/tmp/coracle-devices.XXXXXX";
+	int run_fd;
 	struct cor_error err;
 	struct vm *vm;
 	bool answered;
@@ -54,12 +59,18 @@ int main(int argc, char **argv)
 	spec.kernel_fd = open(argv[1], O_RDONLY | O_CLOEXEC);
 	spec.initramfs_fd = open(argv[2], O_RDONLY | O_CLOEXEC);
 	spec.extra_devices = (unsigned)atoi(argv[3]);
+	run_fd = mkdtemp(folder) ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (accelerator_choose(run_fd, "tcg", -1, NULL, &choice, &err) == 0)
+		spec.tsc_khz = choice.tsc_khz;
+	unlinkat(run_fd, "accelerator.json", 0);
+	rmdir(folder);
 	if (vm_start(vmm_drivers[0], &spec, &vm, &err) < 0) {
 		fprintf(stderr, "%s\n", err.msg);
 		return 1;
 	}
 	answered = answers(vm);
-	print_console(vm);
+	print_all(vm->console_fd);
+	print_all(vm->messages_fd);
 	printf("%s\n", answered ? "answered" : "no answer");
 	vm_free(vm);
 	return answered ? 0 : 1;
