@@ -132,7 +132,7 @@ static int machine_from_json(const json_t *object, struct machine_config *machin
 	return r;
 }
 
-static int record_from_json(const json_t *document, struct container_record *record)
+int container_record_parse(const json_t *document, struct container_record *record)
 {
 	int64_t stop_signal = 15, stop_timeout = 10;
 	json_t *machine = NULL;
@@ -179,7 +179,7 @@ int container_record_read(const struct roots *roots, const char *id, struct cont
 	r = json_read_file(dir, "container.json", RECORD_MAX, &document, err);
 	if (r < 0)
 		return cor_context(err, r, "container %.12s", id);
-	if (record_from_json(document, &record) < 0 || strcmp(record.id, id) != 0)
+	if (container_record_parse(document, &record) < 0 || strcmp(record.id, id) != 0)
 		return cor_fail(err, COR_CORRUPT, EBADMSG,
 				"container %.12s: container.json is damaged: remove it with rm -f", id);
 	*ret = record;
@@ -220,7 +220,7 @@ int container_state_write(const struct roots *roots, const char *id, const struc
 	return json_write_file(dir, "state.json", document, 0600, err);
 }
 
-static int state_from_json(const json_t *document, struct container_state *state)
+int container_state_parse(const json_t *document, struct container_state *state)
 {
 	const char *status = NULL, *reason = NULL;
 	int64_t code = 0, signal = 0;
@@ -265,7 +265,7 @@ int container_state_read(const struct roots *roots, const char *id, struct conta
 	}
 	if (r < 0)
 		return cor_context(err, r, "container %.12s", id);
-	if (state_from_json(document, &state) < 0)
+	if (container_state_parse(document, &state) < 0)
 		return cor_fail(err, COR_CORRUPT, EBADMSG,
 				"container %.12s: state.json is damaged: remove it with rm -f", id);
 	*ret = state;

@@ -8,6 +8,8 @@
 #include "coracle/container.h"
 
 #include <jansson.h>
+
+#include <jansson.h>
 #include <stdint.h>
 
 /* The machine that runs it. */
@@ -56,6 +58,10 @@ int container_state_read(const struct roots *roots, const char *id, struct conta
 			 struct cor_error *err);
 int container_state_write(const struct roots *roots, const char *id, const struct container_state *state,
 			  struct cor_error *err);
+
+/* Public for their fuzz target. 0 or -EINVAL; what was filled is to be released either way. */
+int container_record_parse(const json_t *document, struct container_record *record);
+int container_state_parse(const json_t *document, struct container_state *state);
 
 /* The true state: when state.json says running and nobody holds the lock, the shim has died; then records exit 137 and frees the run folder. */
 int container_status(const struct roots *roots, const char *id, struct container_state *ret,
