@@ -1,4 +1,4 @@
-# Containers in one real guest, over its own API, by a client that is not ours. The stories stand in containers.js.
+# Containers in one real guest, over its own API, by a client that is not ours. The stories stand in stories_*.js.
 
 setup_file() {
 	load lib.bash
