@@ -60,6 +60,16 @@ void shim_look_for_owner(struct shim *shim)
 
 /* ---- the truth on disk ---- */
 
+/* A disk that is full now had room when the machine started, and some was kept: how it ended is worth more than anything. */
+static int write_end(struct shim *shim, const struct container_state *state, struct cor_error *err)
+{
+	int r = container_state_write(&shim->roots, shim->id, state, err);
+
+	if (unlinkat(shim->data_dir, SPARE_FILE, 0) == 0 && (r == -ENOSPC || r == -EDQUOT))
+		r = container_state_write(&shim->roots, shim->id, state, err);
+	return r;
+}
+
 static void write_state(struct shim *shim)
 {
 	struct container_state state = {.status = COR_EXITED,
@@ -72,7 +82,7 @@ static void write_state(struct shim *shim)
 	if (shim->record.auto_remove)
 		r = container_remove_files(&shim->roots, shim->id, shim->record.name, &err);
 	else
-		r = container_state_write(&shim->roots, shim->id, &state, &err);
+		r = write_end(shim, &state, &err);
 	if (r < 0)
 		log_error("%s", err.msg);
 }

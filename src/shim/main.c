@@ -58,11 +58,21 @@ static int open_container(struct shim *shim, struct cor_error *err)
 	return 0;
 }
 
+/* Room on the disk for the record of the end. */
+static void keep_spare(const struct shim *shim)
+{
+	_fd_ int fd = openat(shim->data_dir, SPARE_FILE, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd >= 0)
+		(void)!posix_fallocate(fd, 0, SPARE_SIZE);
+}
+
 /* From here on a free lock beside this state means that we died. */
 static int record_start(struct shim *shim, struct cor_error *err)
 {
 	struct container_state state = {.status = COR_RUNNING, .started_ns = clock_realtime_ns()};
 
+	keep_spare(shim);
 	return container_state_write(&shim->roots, shim->id, &state, err);
 }
 

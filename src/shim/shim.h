@@ -30,6 +30,8 @@
 #define CALL_TIMEOUT_MS 30000 /* of a question to the guest during the start, on a slow host under emulation */
 #define ASK_TIMEOUT_MS  15000 /* of one that somebody waits for; less than a client waits for us */
 #define MAX_TIMINGS     16
+#define SPARE_FILE      "spare"
+#define SPARE_SIZE      16384
 #define MAX_WAITING     64 /* calls of one kind that wait at once */
 
 enum shim_stage { BOOTING, READY, STARTING, RUNNING, ENDING, OVER };
