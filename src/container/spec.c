@@ -69,7 +69,11 @@ static int build_mounts(const struct cor_container_options *options, const char 
 	_free_ char *sys = str_format("nosuid,noexec,nodev,%s", access);
 
 	add_mount(mounts, "/proc", "proc", "proc", "nosuid,noexec,nodev");
-	add_mount(mounts, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
+	/* With all rights come all devices of the machine; it has no others than its own. */
+	if (options->privileged)
+		add_mount(mounts, "/dev", "devtmpfs", "devtmpfs", "nosuid,mode=755");
+	else
+		add_mount(mounts, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
 	add_mount(mounts, "/dev/pts", "devpts", "devpts",
 		  "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
 	add_mount(mounts, "/sys", "sysfs", "sysfs", sys);

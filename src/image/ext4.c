@@ -111,6 +111,9 @@ int ext4_create(int fd, uint64_t size, const uint8_t uuid[16], struct ext4 **ret
 					      EXT2_MKJOURNAL_LAZYINIT | EXT2_MKJOURNAL_NO_MNT_CHECK);
 	if (e)
 		return ext4_fail(err, e, "lay out a file system");
+	/* Otherwise the kernel counts it at the first mount, and writes it into every copy of the superblock. */
+	disk->fs->super->s_overhead_clusters =
+		(uint32_t)(ext2fs_blocks_count(disk->fs->super) - ext2fs_free_blocks_count(disk->fs->super));
 	disk->cursor = disk->fs->super->s_first_data_block;
 	*ret = steal_ptr(disk);
 	return 0;

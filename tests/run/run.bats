@@ -80,9 +80,10 @@ box() { coracle run --rm "$@"; }
 	[ "$status" -ne 0 ]
 	[ "${lines[0]}" = x ]
 	[[ $output == *"Read-only file system"* ]]
-	# The device itself refuses: not even with all rights can it be mounted for writing.
-	run box --read-only --privileged busybox sh -c 'mount -o remount,rw / && echo x >/file'
+	# The device itself refuses: not even with all rights can it be written to.
+	run box --read-only --privileged busybox dd if=/dev/zero of=/dev/vda bs=512 count=1
 	[ "$status" -ne 0 ]
+	[[ $output == *"not permitted"* ]]
 	run box --read-only --privileged busybox sh -c 'cat /sys/block/vda/ro'
 	[ "$output" = 1 ]
 }
@@ -98,6 +99,9 @@ box() { coracle run --rm "$@"; }
 	run box busybox mount -t tmpfs none /tmp
 	[ "$status" -ne 0 ]
 	box --privileged busybox mount -t tmpfs none /tmp
+	run box --privileged busybox sh -c 'ls /dev; echo x >/dev/null; tty </dev/null; echo >/dev/shm/file'
+	[[ $output == *vda* && $output == *fuse* && $output == *"not a tty"* ]]
+	[[ $(box busybox ls /dev) != *vda* ]]
 	[ "$(box --sysctl net.ipv4.ip_forward=1 busybox cat /proc/sys/net/ipv4/ip_forward)" = 1 ]
 }
 
