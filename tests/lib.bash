@@ -59,5 +59,6 @@ nothing_left() {
 	await none
 	[[ -z $(ls "$CORACLE_ROOT/containers" "$CORACLE_ROOT/names" "$CORACLE_RUNTIME_DIR/c" 2>/dev/null | grep -v :) ]]
 	! grep -q "$WORK" /proc/self/mounts
+	! cat "$WORK"/sanitizer* 2>/dev/null
 	rm -rf "$WORK"
 }
