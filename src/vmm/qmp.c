@@ -57,7 +57,7 @@ static int next_message(struct qmp *qmp, json_t **ret)
 		buffer_consume(&qmp->in, size + 1);
 		if (json_is_object(*ret))
 			return 1;
-		json_decref(*ret);
+		json_decref(steal_ptr(*ret));
 		return -EPROTO;
 	}
 }
