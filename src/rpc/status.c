@@ -2,6 +2,7 @@
 /* The one table between our statuses and gRPC's codes. Several of ours share a code, so the word goes along in a trailer of its own. */
 #include "rpc/status.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,8 +60,10 @@ void status_encode_message(const char *text, char *out, size_t size)
 
 	for (; *text && used + 4 <= size; text++) {
 		unsigned char c = (unsigned char)*text;
+		/* A field that begins or ends with a blank breaks the call (RFC 9113, 8.2.1). */
+		bool bare = c != ' ' || (used && text[1] && used + 7 <= size);
 
-		if (c >= 0x20 && c <= 0x7e && c != '%')
+		if (bare && c >= 0x20 && c <= 0x7e && c != '%')
 			out[used++] = (char)c;
 		else
 			used += (size_t)snprintf(out + used, 4, "%%%02X", c);

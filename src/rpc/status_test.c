@@ -36,6 +36,14 @@ static void test_messages(void **state)
 	assert_string_equal(text, "100 % \xc3\xa9");
 	status_decode_message("a%zz%1%00%0a", 12, text, sizeof(text));
 	assert_string_equal(text, "a%zz%1%00 ");
+	status_encode_message(" a  b ", wire, sizeof(wire));
+	assert_string_equal(wire, "%20a  b%20");
+	/* Wherever the text is cut. */
+	for (size_t size = 1; size < 16; size++) {
+		status_encode_message("ab    cd    ef", wire, size);
+		assert_true(strlen(wire) < size);
+		assert_true(!*wire || wire[strlen(wire) - 1] != ' ');
+	}
 	/* Control characters of eight bits, as UTF-8 writes them: U+009B begins a terminal's sequence as ESC [ does. */
 	status_decode_message("a\xc2\x9b"
 			      "2J%C2%85\xc2\xa9",
