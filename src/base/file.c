@@ -103,7 +103,7 @@ int file_read(int dir, const char *path, size_t max, char **ret_data, size_t *re
 	return 0;
 }
 
-static int write_synced(int dir, const char *path, const void *data, size_t size, mode_t mode)
+static int write_new(int dir, const char *path, const void *data, size_t size, mode_t mode, bool sync)
 {
 	_fd_ int fd = openat(dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	int r;
@@ -113,7 +113,12 @@ static int write_synced(int dir, const char *path, const void *data, size_t size
 	r = fd_write_all(fd, data, size);
 	if (r < 0)
 		return r;
-	return fdatasync(fd) < 0 ? -errno : 0;
+	return sync && fdatasync(fd) < 0 ? -errno : 0;
+}
+
+int file_write_new(int dir, const char *path, const void *data, size_t size, mode_t mode)
+{
+	return write_new(dir, path, data, size, mode, false);
 }
 
 int file_write_atomic(int dir, const char *path, const void *data, size_t size, mode_t mode)
@@ -125,11 +130,34 @@ int file_write_atomic(int dir, const char *path, const void *data, size_t size, 
 	if (getrandom(&salt, sizeof(salt), 0) != sizeof(salt))
 		return -EIO;
 	temporary = str_format("%s.%016llx.tmp", path, (unsigned long long)salt);
-	r = write_synced(dir, temporary, data, size, mode);
+	r = write_new(dir, temporary, data, size, mode, true);
 	if (r == 0 && renameat(dir, temporary, dir, path) < 0)
 		r = -errno;
 	if (r < 0)
 		unlinkat(dir, temporary, 0);
+	return r;
+}
+
+int dir_sync_files(int dir)
+{
+	_fd_ int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_dir_ DIR *entries = own < 0 ? NULL : fdopendir(own);
+	struct dirent *entry;
+	int r = entries ? 0 : -errno;
+
+	if (entries)
+		steal_fd(&own);
+	while (r == 0 && (entry = readdir(entries))) {
+		_fd_ int fd = -1;
+
+		if (entry->d_type != DT_REG && (entry->d_type != DT_DIR || entry->d_name[0] == '.'))
+			continue;
+		fd = openat(dir, entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0 || (entry->d_type == DT_REG && fdatasync(fd) < 0))
+			r = -errno;
+		else if (entry->d_type == DT_DIR)
+			r = dir_sync_files(fd);
+	}
 	return r;
 }
 

@@ -16,6 +16,8 @@ int file_read(int dir, const char *path, size_t max, char **ret_data, size_t *re
 
 /* Replaces path by a file that holds data: written beside it, synced, renamed. Readers see the old or the new. */
 int file_write_atomic(int dir, const char *path, const void *data, size_t size, mode_t mode);
+/* Makes a file that must not be there yet. A crash of the host may lose what it holds, until dir_sync_files. */
+int file_write_new(int dir, const char *path, const void *data, size_t size, mode_t mode);
 
 /* All bytes, through short writes and EINTR; -EAGAIN is returned as it comes. */
 int fd_write_all(int fd, const void *data, size_t size);
@@ -26,6 +28,8 @@ int fd_set_nonblocking(int fd, bool nonblocking);
 
 /* Makes path and its parents; what exists is left as it is. */
 int dir_make_all(int dir, const char *path, mode_t mode);
+/* What the files in a directory and its subdirectories hold survives a crash of the host from here on. */
+int dir_sync_files(int dir);
 /* Opens a directory, making it and its parents first. *ret_fd is O_DIRECTORY. */
 int dir_open_make(int dir, const char *path, mode_t mode, int *ret_fd);
 

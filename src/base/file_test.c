@@ -104,12 +104,28 @@ static void test_memfd_is_sealed(void **state)
 	assert_int_equal(errno, EPERM);
 }
 
+static void test_new_files(void **state)
+{
+	struct folder *folder = *state;
+	_free_ char *text = NULL;
+
+	assert_int_equal(file_write_new(folder->fd, "new", "abc", 3, 0600), 0);
+	assert_int_equal(file_write_new(folder->fd, "new", "def", 3, 0600), -EEXIST);
+	assert_int_equal(dir_make_all(folder->fd, "below", 0700), 0);
+	assert_int_equal(file_write_new(folder->fd, "below/too", "x", 1, 0600), 0);
+	assert_int_equal(symlinkat("/nowhere", folder->fd, "link"), 0);
+	assert_int_equal(dir_sync_files(folder->fd), 0);
+	assert_int_equal(file_read(folder->fd, "new", 10, &text, NULL), 0);
+	assert_string_equal(text, "abc");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_replace_and_read, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_trees, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_resolution_stays_inside, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(test_new_files, make_folder, remove_folder),
 		cmocka_unit_test(test_memfd_is_sealed),
 	};
 

@@ -31,15 +31,28 @@ int json_read_file(int dir, const char *path, size_t max, json_t **ret, struct c
 	return json_parse_object(text, size, path, ret, err);
 }
 
-int json_write_file(int dir, const char *path, const json_t *document, mode_t mode, struct cor_error *err)
+typedef int write_fn(int dir, const char *path, const void *data, size_t size, mode_t mode);
+
+static int write_document(write_fn *write, int dir, const char *path, const json_t *document, mode_t mode,
+			  struct cor_error *err)
 {
 	_free_ char *text = json_dumps(document, JSON_INDENT(2));
 	int r;
 
 	if (!text)
 		return cor_fail(err, COR_INTERNAL, EINVAL, "write '%s': the document is not valid", path);
-	r = file_write_atomic(dir, path, text, strlen(text), mode);
+	r = write(dir, path, text, strlen(text), mode);
 	return r < 0 ? cor_fail_errno(err, r, "write '%s'", path) : 0;
+}
+
+int json_write_file(int dir, const char *path, const json_t *document, mode_t mode, struct cor_error *err)
+{
+	return write_document(file_write_atomic, dir, path, document, mode, err);
+}
+
+int json_write_new(int dir, const char *path, const json_t *document, mode_t mode, struct cor_error *err)
+{
+	return write_document(file_write_new, dir, path, document, mode, err);
 }
 
 /* The member, or NULL where it is missing or null. */

@@ -19,6 +19,8 @@ int json_parse_object(const char *text, size_t size, const char *what, json_t **
 int json_read_file(int dir, const char *path, size_t max, json_t **ret, struct cor_error *err);
 /* Replaces a file atomically by the document, indented. */
 int json_write_file(int dir, const char *path, const json_t *document, mode_t mode, struct cor_error *err);
+/* The same with file_write_new. */
+int json_write_new(int dir, const char *path, const json_t *document, mode_t mode, struct cor_error *err);
 
 /* Members: a missing or null one leaves *value as it is and is no error; one of the wrong type is -EINVAL. Strings are borrowed from the
  * document and hold no NUL. */

@@ -101,7 +101,7 @@ static int write_seccomp(const struct bundle *bundle, const struct container_spe
 	}
 	if (r < 0)
 		return r;
-	r = file_write_atomic(bundle->dir, "seccomp.bpf", bpf, size, 0600);
+	r = file_write_new(bundle->dir, "seccomp.bpf", bpf, size, 0600);
 	return r < 0 ? cor_fail_errno(err, r, "container %.12s: write seccomp.bpf", bundle->id) : 0;
 }
 
@@ -144,7 +144,7 @@ static int write_bundle(struct cor_context *ctx, const struct cor_container_opti
 	r = r ?: write_seccomp(bundle, &spec, err);
 	r = r ?: guest_files_write(bundle->dir, options, spec.hostname, err);
 	r = r ?: write_disk(bundle, rootfs, err);
-	r = r ?: json_write_file(bundle->dir, "config.json", spec.config, 0600, err);
+	r = r ?: json_write_new(bundle->dir, "config.json", spec.config, 0600, err);
 	if (r < 0)
 		return r;
 	fill_record(options, rootfs, &spec, bundle, record);
@@ -158,7 +158,7 @@ static int create(struct cor_context *ctx, const struct cor_container_options *o
 	int r = bundle_begin(&ctx->roots, &bundle, err);
 
 	r = r ?: write_bundle(ctx, options, rootfs, &bundle, record, err);
-	r = r ?: bundle_publish(&ctx->roots, &bundle, record->name, err);
+	r = r ?: bundle_publish(&ctx->roots, &bundle, record->name, !record->auto_remove, err);
 	bundle_release(&ctx->roots, &bundle);
 	return r;
 }

@@ -85,8 +85,8 @@ static int build_resolv_conf(const struct cor_container_options *options, struct
 
 static int write_one(int dir, const char *name, const struct buffer *content, struct cor_error *err)
 {
-	int r = file_write_atomic(dir, name, buffer_size(content) ? (void *)buffer_bytes(content) : "",
-				  buffer_size(content), 0644);
+	int r = file_write_new(dir, name, buffer_size(content) ? (void *)buffer_bytes(content) : "",
+			       buffer_size(content), 0644);
 
 	return r < 0 ? cor_fail_errno(err, r, "write '%s'", name) : 0;
 }

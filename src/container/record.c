@@ -100,7 +100,7 @@ int container_record_write(const struct roots *roots, const struct container_rec
 	if (!document)
 		return cor_fail(err, COR_INVALID, EILSEQ, "the options of '%s' hold text that is not UTF-8",
 				record->name);
-	return json_write_file(dir, "container.json", document, 0600, err);
+	return json_write_new(dir, "container.json", document, 0600, err);
 }
 
 static int read_string(const json_t *object, const char *key, char **ret)

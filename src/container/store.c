@@ -131,11 +131,14 @@ int bundle_begin(const struct roots *roots, struct bundle *ret, struct cor_error
 	return 0;
 }
 
-int bundle_publish(const struct roots *roots, struct bundle *bundle, const char *name, struct cor_error *err)
+int bundle_publish(const struct roots *roots, struct bundle *bundle, const char *name, bool durable,
+		   struct cor_error *err)
 {
 	_free_ char *path = str_format("names/%s", name), *line = str_format("%s\n", bundle->id);
-	int r = file_write_atomic(bundle->dir, "name", line, strlen(line), 0600);
+	int r = file_write_new(bundle->dir, "name", line, strlen(line), 0600);
 
+	if (r == 0 && durable)
+		r = dir_sync_files(bundle->dir);
 	if (r < 0)
 		return cor_fail_errno(err, r, "container %.12s: write", bundle->id);
 	if (linkat(bundle->dir, "name", roots->data_fd, path, 0) < 0) {

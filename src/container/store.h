@@ -18,8 +18,9 @@ struct bundle {
 	int dir; /* open folder, locked */
 };
 int bundle_begin(const struct roots *roots, struct bundle *ret, struct cor_error *err);
-/* The container exists from here on, under this name. COR_EXISTS. */
-int bundle_publish(const struct roots *roots, struct bundle *bundle, const char *name, struct cor_error *err);
+/* The container exists from here on, under this name; if it is durable, also after a crash of the host. COR_EXISTS. */
+int bundle_publish(const struct roots *roots, struct bundle *bundle, const char *name, bool durable,
+		   struct cor_error *err);
 /* Removes what was not published; closes. */
 void bundle_release(const struct roots *roots, struct bundle *bundle);
 

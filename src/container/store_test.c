@@ -55,7 +55,7 @@ static int make(struct roots *roots, const char *name, bool auto_remove, char id
 	memcpy(id, bundle.id, ID_SIZE);
 	strv_add(&record.args, "sh");
 	assert_int_equal(container_record_write(roots, &record, err), 0);
-	r = bundle_publish(roots, &bundle, name, err);
+	r = bundle_publish(roots, &bundle, name, true, err);
 	bundle_release(roots, &bundle);
 	return r;
 }
