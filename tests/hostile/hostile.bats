@@ -4,7 +4,7 @@ bats_require_minimum_version 1.5.0
 setup_file() {
 	load ../lib
 	roots
-	export CORACLE_QEMU=${BUILD:-$top/build}/tests/hostile/hostile-qemu
+	export CORACLE_QEMU=${CORACLE_BUILD:-$top/build}/tests/hostile/hostile-qemu
 }
 teardown_file() {
 	load ../lib
