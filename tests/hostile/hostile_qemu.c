@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hostile-qemu: stands in QEMU's place and plays QEMU and guest at once, as one that has been taken over. No machine runs. What it does wrong, a kernel argument
+/* hostile-qemu: stands in QEMU's place and plays QEMU and guest at once, as one that has been taken over. No machine runs (but for the kinds kvm-*). What it does wrong, a kernel argument
  * says ("hostile=KIND"), since it gets no environment; all else it does right, as far as a shim can see. */
 #include "rpc/handshake.h"
 #include "rpc/rpc.h"
@@ -240,6 +240,24 @@ static const char *find_kind(char **argv)
 	exit(2);
 }
 
+/* One that is of no use under KVM: silent, or gone at once. Under TCG it is the real one. */
+static _Noreturn void without_kvm(const struct guest *guest, char **argv)
+{
+	bool kvm = false;
+
+	for (char **arg = argv; *arg; arg++)
+		kvm |= str_equal(*arg, "kvm");
+	if (kvm && is(guest, "kvm-gone")) {
+		fputs("qemu: failed to initialize kvm\n", stderr);
+		exit(1);
+	}
+	while (kvm)
+		pause();
+	execvp(argv[0], argv);
+	perror(argv[0]);
+	exit(1);
+}
+
 static _Noreturn void say_for_ever(int fd, const char *text)
 {
 	signal(SIGPIPE, SIG_DFL);
@@ -277,6 +295,8 @@ int main(int argc, char **argv)
 	guest.agent = find_fd(argv, "agent");
 	guest.console = find_fd(argv, "console");
 	guest.control = find_fd(argv, "control");
+	if (str_after(guest.kind, "kvm-"))
+		without_kvm(&guest, argv);
 	if (is(&guest, "noise"))
 		say_for_ever(guest.agent, "\xc1"
 					  "corok\r\nno handshake \xc1"
