@@ -90,8 +90,8 @@ static void add_processor(enum vm_arch arch, const struct vm_spec *spec, struct 
 	strv_addf(args, "size=%lluk", (unsigned long long)(spec->memory / KIB));
 }
 
-/* What the kernel is told before what the user tells it. Under TCG it would spend a second on finding out how fast its delay loop and
- * its clock are, and then take a clock of 10 ms. */
+/* What the kernel is told before what the user tells it. Under TCG it would spend more than a second on finding out how fast its delay loop, its timer
+ * and its clock are and whether the timer's interrupt arrives, and then take a clock of 10 ms. */
 static int add_kernel(enum vm_arch arch, const struct vm_spec *spec, struct strv *args, struct cor_error *err)
 {
 	_strv_ struct strv words = {0};
@@ -107,6 +107,11 @@ static int add_kernel(enum vm_arch arch, const struct vm_spec *spec, struct strv
 		strv_add(&words, "acpi=off");
 	if (spec->accelerator == VM_TCG) {
 		strv_add(&words, "lpj=1500000");
+		if (arch == VM_X86_64) {
+			strv_add(&words, "no_timer_check");
+			/* QEMU's APIC counts nanoseconds; see kernel/x86_64/apic_timer.c. */
+			strv_add(&words, "apic_timer_khz=1000000");
+		}
 		if (arch == VM_X86_64 && spec->tsc_khz) {
 			strv_add(&words, "tsc=reliable");
 			strv_addf(&words, "tsc_early_khz=%llu", (unsigned long long)spec->tsc_khz);

@@ -61,7 +61,8 @@ static void test_x86(void **state)
 	assert_string_equal(after(&args, "-kernel"), "/proc/self/fd/5");
 	assert_string_equal(after(&args, "-initrd"), "/proc/self/fd/6");
 	assert_string_equal(after(&args, "-append"),
-			    "console=ttyS0 loglevel=3 panic=-1 reboot=t acpi=off lpj=1500000 tsc=reliable "
+			    "console=ttyS0 loglevel=3 panic=-1 reboot=t acpi=off lpj=1500000 no_timer_check "
+			    "apic_timer_khz=1000000 tsc=reliable "
 			    "tsc_early_khz=2000000");
 	assert_non_null(str_after(after(&args, "-sandbox"), "on,"));
 	assert_true(strv_contains(&args, "-nodefaults"));

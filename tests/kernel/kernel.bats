@@ -19,7 +19,7 @@ boot() {
 	khz=$(awk '/^cpu MHz/ { printf "%d", $4 * 1000; exit }' /proc/cpuinfo)
 	exec qemu-system-x86_64 -machine microvm,acpi=off,isa-serial=on -accel tcg -cpu max -m 256 -no-reboot -nodefaults \
 		-no-user-config -display none -serial stdio -kernel "$(cat "$WORK/kernel")" -initrd "$WORK/initramfs" \
-		-append "console=ttyS0 loglevel=3 panic=-1 reboot=t acpi=off lpj=1500000 tsc=reliable tsc_early_khz=$khz $*"
+		-append "console=ttyS0 loglevel=3 panic=-1 reboot=t acpi=off lpj=1500000 no_timer_check apic_timer_khz=1000000 tsc=reliable tsc_early_khz=$khz $*"
 }
 
 @test "every promised feature works in the guest" {
