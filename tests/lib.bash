@@ -2,10 +2,15 @@
 
 top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 
-# roots: fresh data and run roots below a folder with a short name, and the test images loaded. For setup_file.
+# roots: fresh data and run roots below a folder with a short name, and the test images loaded. For setup_file. CORACLE_BUILD names another build folder; what
+# sanitizers find in its programs fails the file in the end.
 roots() {
+	local build=${CORACLE_BUILD:-$top/build}
 	WORK=$(mktemp -d /tmp/cor.XXXXXX)
-	export WORK CORACLE_ROOT=$WORK/data CORACLE_RUNTIME_DIR=$WORK/run CORACLE=${CORACLE:-$top/build/coracle}
+	export WORK CORACLE_ROOT=$WORK/data CORACLE_RUNTIME_DIR=$WORK/run CORACLE=${CORACLE:-$build/coracle}
+	export ASAN_OPTIONS=log_path=$WORK/sanitizer UBSAN_OPTIONS=log_path=$WORK/sanitizer
+	# A build with sanitizers has no guest.
+	[[ -e $build/src/init/initramfs.cpio ]] || export CORACLE_INITRAMFS=$top/build/src/init/initramfs.cpio
 	"$top/tests/prepare"
 	coracle image load -q -i "$top/build/test-images/busybox.tar"
 }

@@ -386,6 +386,9 @@ static void conn_destroy(struct rpc_conn *conn)
 /* Once; the connection may be gone afterwards. */
 static void tell_closed(struct rpc_conn *conn)
 {
+	/* The owner may free the connection first and read the reason then. */
+	struct cor_error reason = conn->reason;
+
 	if (conn->told_closed)
 		return;
 	conn->told_closed = true;
@@ -394,7 +397,7 @@ static void tell_closed(struct rpc_conn *conn)
 	else if (conn->server && conn->server_options->on_close)
 		conn->server_options->on_close(conn, conn->server_options->context);
 	else if (!conn->server && conn->client_options.on_close)
-		conn->client_options.on_close(conn, &conn->reason, conn->client_options.context);
+		conn->client_options.on_close(conn, &reason, conn->client_options.context);
 }
 
 static void conn_turn(struct rpc_conn *conn, bool readable)
