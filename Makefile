@@ -15,16 +15,20 @@ B := build
 export PREFIX
 
 SECONDS ?= 600
-.PHONY: all kernel demo check bench soak install clean packages-build
+.PHONY: all kernel demo check bench soak install clean packages-build configure
 
-all: packages-build $(B)/build.ninja
+all: packages-build configure
 	@ninja -C $(B) --quiet
 
 packages-build:
 	@scripts/packages build
 
-$(B)/build.ninja: meson.build meson_options.txt
-	@if test -f $@; then meson configure $(B) -Dprefix=$(PREFIX); else meson setup $(B) --prefix $(PREFIX) >/dev/null; fi
+# Another PREFIX than last time is written into the programs anew.
+configure:
+	@test -f $(B)/build.ninja || meson setup $(B) --prefix $(PREFIX) >/dev/null
+	@test "$$(cat $(B)/prefix 2>/dev/null)" = $(PREFIX) || meson configure $(B) -Dprefix=$(PREFIX)
+	@ninja -C $(B) build.ninja >/dev/null
+	@echo $(PREFIX) >$(B)/prefix
 
 kernel:
 	@scripts/packages kernel

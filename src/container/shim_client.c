@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/prefix.h"
 #include "base/str.h"
 #include "container/detach.h"
 #include "container/record.h"

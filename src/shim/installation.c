@@ -4,6 +4,7 @@
 #include "shim/installation.h"
 
 #include "base/file.h"
+#include "base/prefix.h"
 #include "base/str.h"
 
 #include <dirent.h>

@@ -27,9 +27,9 @@ setup() { load ../lib; }
 	export PKG_CONFIG_PATH
 	PKG_CONFIG_PATH=$(dirname "$(find "$WORK/dest" -name libcoracle.pc)") PKG_CONFIG_SYSROOT_DIR=$WORK/dest
 	export PKG_CONFIG_SYSROOT_DIR
-	gcc -Wall -Werror -o "$WORK/run" "$BATS_TEST_DIRNAME/run.c" $(pkg-config --cflags --libs libcoracle)
+	gcc -Wall -Werror -o "$WORK/program" "$BATS_TEST_DIRNAME/run.c" $(pkg-config --cflags --libs libcoracle)
 	run env LD_LIBRARY_PATH="$(pkg-config --variable=libdir libcoracle | sed "s|^/opt|$WORK/dest/opt|")" \
-		CORACLE_SHIM="$WORK/dest/opt/cor/lib/coracle/coracle-shim" "$WORK/run"
+		CORACLE_SHIM="$WORK/dest/opt/cor/lib/coracle/coracle-shim" "$WORK/program"
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = "from inside" ]
 	[ "${lines[1]}" = "exited with 3, libcoracle $(coracle --version | sed 's/coracle //')" ]
@@ -42,7 +42,7 @@ setup() { load ../lib; }
 
 @test "the headers stand alone, in C and in C++" {
 	for header in "$WORK"/dest/opt/cor/include/coracle/*.h; do
-		gcc -std=c11 -Wall -Werror -fsyntax-only -I"$WORK/dest/opt/cor/include" "$header"
-		! command -v g++ >/dev/null || g++ -Wall -Werror -fsyntax-only -x c++ -I"$WORK/dest/opt/cor/include" "$header"
+		gcc -std=c11 -Wall -Wextra -Werror -fsyntax-only -I"$WORK/dest/opt/cor/include" -x c -include "$header" /dev/null
+		clang -std=c++17 -Wall -Wextra -Werror -fsyntax-only -I"$WORK/dest/opt/cor/include" -x c++ -include "$header" /dev/null
 	done
 }
