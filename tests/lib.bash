@@ -44,6 +44,16 @@ processes() {
 	done
 }
 
+# shim_of NAME, vmm_of NAME: its process. Nothing, and failure, while there is no such container: an empty id would name everybody's.
+shim_of() {
+	local id
+	id=$(cat "$CORACLE_ROOT/names/$1" 2>/dev/null) && [[ ${#id} -eq 64 ]] && pgrep -f "coracle-shim .*--id $id"
+}
+vmm_of() {
+	local id
+	id=$(cat "$CORACLE_ROOT/names/$1" 2>/dev/null) && [[ ${#id} -eq 64 ]] && pgrep -f "qemu.*-name coracle-${id:0:12}"
+}
+
 # await COMMAND...: until it succeeds; fails after half a minute.
 await() {
 	for ((i = 0; i < 300; i++)); do
@@ -63,7 +73,7 @@ nothing_left() {
 	done
 	await none
 	[[ -z $(ls "$CORACLE_ROOT/containers" "$CORACLE_ROOT/names" "$CORACLE_RUNTIME_DIR/c" 2>/dev/null | grep -v :) ]]
-	! grep -q "$WORK" /proc/self/mounts
-	! cat "$WORK"/sanitizer* 2>/dev/null
+	if grep "$WORK" /proc/self/mounts; then return 1; fi
+	if cat "$WORK"/sanitizer* 2>/dev/null; then return 1; fi
 	rm -rf "$WORK"
 }

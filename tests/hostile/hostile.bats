@@ -13,7 +13,6 @@ teardown_file() {
 setup() { load ../lib; }
 teardown() { for name in $(coracle ls -aq); do coracle rm -f "$name" >/dev/null 2>&1 || true; done; }
 
-shim_of() { pgrep -f "coracle-shim .*--id $(cat "$CORACLE_ROOT/names/$1")"; }
 # bounded NAME KIB: its shim has no more memory, of which a sanitizer takes its own part.
 bounded() {
 	local shim limit=$2

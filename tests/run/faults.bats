@@ -10,12 +10,6 @@ teardown_file() {
 }
 setup() { load ../lib; }
 
-shim_of() { pgrep -f "coracle-shim .*--id $(cat "$CORACLE_ROOT/names/$1")"; }
-vmm_of() {
-	local id
-	id=$(cat "$CORACLE_ROOT/names/$1")
-	pgrep -f "qemu.*-name coracle-${id:0:12}"
-}
 
 # usable NAME: whatever happened to it, the next commands see the truth, and the name can be used again.
 usable() {

@@ -15,8 +15,6 @@ teardown() {
 	for pid in $(processes); do kill -CONT "$pid" 2>/dev/null || true; done
 }
 
-shim_of() { pgrep -f "coracle-shim .*--id $(cat "$CORACLE_ROOT/names/$1")"; }
-vmm_of() { pgrep -f "qemu.*-name coracle-$(head -c 12 "$CORACLE_ROOT/names/$1")"; }
 
 # within SECONDS COMMAND...: it ends in time, whatever its status (which bats' `run` keeps).
 within() {

@@ -14,8 +14,6 @@ teardown() {
 	for pid in $(jobs -p); do kill -KILL "$pid" 2>/dev/null || true; done
 }
 
-shim_of() { pgrep -f "coracle-shim .*--id $(cat "$CORACLE_ROOT/names/$1")"; }
-vmm_of() { pgrep -f "qemu.*-name coracle-$(head -c 12 "$CORACLE_ROOT/names/$1")"; }
 memory_kib() { awk '/^VmRSS/ {print $2}' "/proc/$1/status"; }
 running() { [ "$(coracle inspect "$1" | jq -r '.[0].State.Status')" = running ]; }
 logged() { coracle logs "$1" | grep -q "$2"; }

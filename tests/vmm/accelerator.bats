@@ -30,7 +30,7 @@ shim_log() { cat "$CORACLE_ROOT/containers/$(cat "$CORACLE_ROOT/names/$1")/shim.
 	[ "$(coracle system info --format json | jq -r .accelerator.name)" = $wanted ]
 	[ -n "$(coracle system info --format json | jq -r .accelerator.reason)" ]
 	coracle run -d --name measured busybox sleep 1000
-	tr '\0' '\n' <"/proc/$(pgrep -f "qemu.*-name coracle-$(head -c 12 "$CORACLE_ROOT/names/measured")")/cmdline" | grep -A1 -x -e -accel | grep -q "^$wanted"
+	tr '\0' '\n' <"/proc/$(vmm_of measured)/cmdline" | grep -A1 -x -e -accel | grep -q "^$wanted"
 	coracle rm -f measured
 }
 
