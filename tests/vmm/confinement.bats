@@ -1,0 +1,68 @@
+# What a machine's process may and may not, and what it and its shim keep of the world around them: seen from outside, in /proc.
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load ../lib
+	roots
+	mkdir "$WORK/here"
+	cd "$WORK/here"
+	secret=1 coracle run -d --name box busybox sleep 1000 7<"$BATS_TEST_FILENAME"
+}
+teardown_file() {
+	load ../lib
+	cd /
+	nothing_left
+}
+setup() {
+	load ../lib
+	vmm=$(vmm_of box)
+	shim=$(shim_of box)
+}
+
+field() { awk -v name="$1:" '$1 == name {print $2}' "/proc/$vmm/status"; }
+links() { for fd in "/proc/$1/fd"/*; do readlink "$fd" || true; done; }
+
+@test "the machine has no privileges and cannot gain any; its system calls are filtered" {
+	[ "$(field CapEff)" = 0000000000000000 ]
+	[ "$(field CapPrm)" = 0000000000000000 ]
+	[ "$(field NoNewPrivs)" = 1 ]
+	[ "$(field Seccomp)" = 2 ]
+	[ "$(awk '/^Max core file size/ {print $5}' "/proc/$vmm/limits")" = 0 ]
+	[ -z "$(tr -d '\0' <"/proc/$vmm/environ")" ]
+}
+
+@test "as root it is a user that nobody else is, without network and without the host's folders" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	[ "$(field Uid)" -ge 2000000000 ]
+	[ "$(field Gid)" -ge 2000000000 ]
+	[ -z "$(sed -n 's/^Groups:[[:space:]]*//p' "/proc/$vmm/status")" ]
+	for namespace in mnt net ipc uts; do
+		[ "$(readlink "/proc/$vmm/ns/$namespace")" != "$(readlink "/proc/self/ns/$namespace")" ]
+	done
+	for folder in home root run tmp var; do
+		[ -z "$(ls -A "/proc/$vmm/root/$folder")" ]
+	done
+	[ "$(ls "/proc/$vmm/root/dev" | grep -vxE 'null|urandom|kvm')" = "" ]
+	[ "$(wc -l <"/proc/$vmm/net/dev")" -eq 3 ]
+}
+
+@test "it holds its own files alone: no roots, no locks, nothing of its caller's" {
+	run links "$vmm"
+	[[ $output != *"$BATS_TEST_FILENAME"* ]]
+	[[ $output != */lock* ]]
+	[[ $output != *shim.sock* ]]
+	[ "$(grep -c "^$CORACLE_ROOT" <<<"$output")" -eq "$(grep -cE '/root.qcow2$|/images/' <<<"$output")" ]
+}
+
+@test "the shim keeps neither descriptors nor the folder of the command that started it" {
+	run links "$shim"
+	[[ $output != *"$BATS_TEST_FILENAME"* ]]
+	[ "$(readlink "/proc/$shim/cwd")" = / ]
+}
+
+@test "it dies with its shim" {
+	kill -KILL "$shim"
+	await eval "! kill -0 $vmm"
+	[ "$(coracle inspect box | jq -r '.[0].State.Status + " " + (.[0].State.ExitCode | tostring)')" = "exited 137" ]
+	[ -z "$(ls "$CORACLE_RUNTIME_DIR/c")" ]
+}
