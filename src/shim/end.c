@@ -11,6 +11,7 @@
 #include <signal.h>
 
 #define SHUTDOWN_MS 15000
+#define STALL_MS    1000  /* without a byte read: a reader that stands still */
 #define KILL_MS     10000 /* between SIGKILL to the process and the end of the machine */
 #define LINGER_MS   100   /* for last bytes on their way to clients */
 #define FIRST_MS    10000 /* for the client that started us: it may not have asked yet */
@@ -92,6 +93,7 @@ static void finish(struct shim *shim)
 	shim->stage = OVER;
 	uv_timer_stop(&shim->end_timer);
 	uv_timer_stop(&shim->stop_timer);
+	uv_timer_stop(&shim->stall_timer);
 	machine_unwatch(shim);
 	vm_free(shim->vm);
 	shim->vm = NULL;
@@ -248,6 +250,7 @@ static void kill_process(struct shim *shim)
 	if (shim->killing)
 		return;
 	shim->killing = true;
+	hub_let_flow(shim->hub);
 	signal_process(shim, SIGKILL);
 	uv_update_time(&shim->loop);
 	uv_timer_start(&shim->stop_timer, on_kill_timeout, KILL_MS, 0);
@@ -261,6 +264,17 @@ static void on_stop_timeout(uv_timer_t *timer)
 		kill_process(shim);
 }
 
+/* The end of a process comes after its output: a reader that does not read must not keep it from us. One that reads slowly may go on. */
+static void on_stall_look(uv_timer_t *timer)
+{
+	struct shim *shim = timer->data;
+
+	if (shim->stage >= ENDING)
+		uv_timer_stop(timer);
+	else if (hub_is_stuck(shim->hub))
+		hub_let_flow(shim->hub);
+}
+
 void shim_stop(struct shim *shim, int signal, int64_t timeout_ms)
 {
 	struct cor_error err;
@@ -272,8 +286,6 @@ void shim_stop(struct shim *shim, int signal, int64_t timeout_ms)
 		shim_fail(shim, &err);
 		return;
 	}
-	/* A reader that does not read must not keep the process from its end. */
-	hub_let_flow(shim->hub);
 	if (signal == SIGKILL) {
 		kill_process(shim);
 		return;
@@ -282,6 +294,7 @@ void shim_stop(struct shim *shim, int signal, int64_t timeout_ms)
 		return;
 	signal_process(shim, signal);
 	uv_update_time(&shim->loop);
+	uv_timer_start(&shim->stall_timer, on_stall_look, STALL_MS, STALL_MS);
 	if (timeout_ms >= 0)
 		uv_timer_start(&shim->stop_timer, on_stop_timeout, (uint64_t)timeout_ms, 0);
 }

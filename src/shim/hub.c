@@ -24,6 +24,7 @@ struct hub {
 	struct rpc_call *guest;            /* or NULL */
 	void (*opened)(struct shim *shim);
 	struct buffer early;                  /* a message of input that came before the process ran */
+	size_t queued_before;                 /* of the foreground client, when it was last looked at */
 	bool running, ended, closing, closed; /* closing: the input is to be closed once the process runs */
 };
 
@@ -105,6 +106,15 @@ void hub_let_flow(struct hub *hub)
 	hub->foreground = NULL;
 	if (hub->guest)
 		rpc_call_resume(hub->guest);
+}
+
+bool hub_is_stuck(struct hub *hub)
+{
+	size_t queued = hub->foreground ? rpc_call_queued(hub->foreground->call) : 0;
+	bool stuck = queued > RPC_LOW_WATER && queued == hub->queued_before;
+
+	hub->queued_before = queued;
+	return stuck;
 }
 
 /* ---- from the guest ---- */

@@ -21,6 +21,8 @@ void hub_running(struct hub *hub);
 /* From here on no client holds the process's output back: it is to end, and its end comes after its output. The foreground client becomes one like the
  * others. */
 void hub_let_flow(struct hub *hub);
+/* True when the foreground client holds the output back and has read nothing since the last question. */
+bool hub_is_stuck(struct hub *hub);
 /* Ends every client: with the exit status, or with the failure. */
 void hub_end(struct hub *hub);
 

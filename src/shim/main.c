@@ -188,8 +188,10 @@ static int serve(struct shim *shim, int client, struct cor_error *err)
 	uv_timer_init(&shim->loop, &shim->boot_timer);
 	uv_timer_init(&shim->loop, &shim->end_timer);
 	uv_timer_init(&shim->loop, &shim->stop_timer);
+	uv_timer_init(&shim->loop, &shim->stall_timer);
 	uv_signal_init(&shim->loop, &shim->sigterm);
-	shim->boot_timer.data = shim->end_timer.data = shim->stop_timer.data = shim->sigterm.data = shim;
+	shim->boot_timer.data = shim->end_timer.data = shim->stop_timer.data = shim->stall_timer.data =
+		shim->sigterm.data = shim;
 	uv_signal_start(&shim->sigterm, on_sigterm, SIGTERM);
 	shim->hub = hub_new(shim);
 	r = rpc_listen(&shim->loop, -1, &options, &shim->listener, err);

@@ -65,7 +65,7 @@ struct shim {
 	struct accelerator_choice accelerator;
 	int kernel_fd, initramfs_fd;
 	struct watchers *watchers; /* of its descriptors */
-	uv_timer_t boot_timer, end_timer, stop_timer;
+	uv_timer_t boot_timer, end_timer, stop_timer, stall_timer;
 	struct rotating console_log;
 	struct buffer console_line;
 	char panic[200];   /* what the guest's kernel wrote as it died */

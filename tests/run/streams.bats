@@ -15,6 +15,8 @@ teardown() {
 }
 
 memory_kib() { awk '/^VmRSS/ {print $2}' "/proc/$1/status"; }
+# bounded PID: it has not gathered what went through it. Sanitizers take memory of their own.
+bounded() { grep -q __asan_init "/proc/$1/exe" || [ "$(memory_kib "$1")" -lt 65536 ]; }
 running() { [ "$(coracle inspect "$1" | jq -r '.[0].State.Status')" = running ]; }
 logged() { coracle logs "$1" | grep -q "$2"; }
 
@@ -37,8 +39,8 @@ blocked() {
 	await blocked flood
 	# … and little gathers: some megabytes, at all the places together.
 	[ "$(coracle exec flood cat /count)" -lt 320 ]
-	[ "$(memory_kib "$(shim_of flood)")" -lt 65536 ]
-	[ "$(memory_kib $command)" -lt 65536 ]
+	bounded "$(shim_of flood)"
+	bounded $command
 	began=$SECONDS
 	timeout 60 "$CORACLE" stop -t 2 flood
 	[ $((SECONDS - began)) -lt 15 ]
@@ -49,6 +51,31 @@ blocked() {
 	coracle rm flood
 }
 
+@test "a process that ends when it is asked is not kept from its end by a reader that stands still" {
+	mkfifo "$WORK/still"
+	"$CORACLE" run --init --stop-timeout 50 --name ready busybox yes >"$WORK/still" 2>/dev/null 3>&- &
+	command=$!
+	exec 8<"$WORK/still"
+	await running ready
+	sleep 2
+	timeout 40 "$CORACLE" stop ready
+	[ "$(coracle inspect ready | jq -r '.[0].State.ExitCode')" = 143 ]
+	exec 8<&-
+	wait $command || true
+	coracle rm ready
+}
+
+@test "a reader that is slow but reads loses nothing when the container is stopped" {
+	"$CORACLE" run --name verbose busybox sh -c 'trap "head -c 20000000 /dev/zero; echo end; exit 3" TERM; echo ready; while :; do sleep 0.1; done' 3>&- |
+		(head -n 1; touch "$WORK/reading"; for i in $(seq 40); do head -c 500000; sleep 0.1; done; cat) >"$WORK/verbose" &
+	await [ -e "$WORK/reading" ]
+	timeout 60 "$CORACLE" stop -t 50 verbose
+	wait
+	[ "$(tail -c 4 "$WORK/verbose")" = end ]
+	[ "$(stat -c %s "$WORK/verbose")" -eq 20000010 ]
+	coracle rm verbose
+}
+
 @test "a further reader that stops is let go and told so, while the process and the others go on" {
 	coracle run -d --name shared busybox sh -c 'while :; do head -c 1000000 /dev/zero | tr "\\0" x; echo; sleep 0.05; done'
 	mkfifo "$WORK/slow"
@@ -57,7 +84,7 @@ blocked() {
 	exec 8<"$WORK/slow"
 	(timeout 60 "$CORACLE" attach shared 3>&- || true) | head -c 40000000 >"$WORK/quick"
 	[ "$(stat -c %s "$WORK/quick")" -eq 40000000 ]
-	[ "$(memory_kib "$(shim_of shared)")" -lt 98304 ]
+	bounded "$(shim_of shared)"
 	cat <&8 >/dev/null &
 	exec 8<&-
 	status=0
@@ -96,8 +123,8 @@ blocked() {
 	command=$!
 	sleep 2
 	# What was sent before anybody reads is bounded.
-	[ "$(memory_kib $command)" -lt 65536 ]
-	[ "$(memory_kib "$(shim_of eater)")" -lt 65536 ]
+	bounded $command
+	bounded "$(shim_of eater)"
 	wait $command
 	[ "$(cat "$WORK/eaten")" = 100000000 ]
 	rm "$WORK/input"
