@@ -15,7 +15,7 @@ export LC_ALL=C
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # How many lines make prints for a whole build, for the estimated share; an error here is harmless.
-readonly EXPECTED_STEPS=1420
+readonly EXPECTED_STEPS=2005
 
 usage() {
 	cat <<-EOT
