@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Today's library and a shim of another build: a child process plays it, with the lock, the socket and so much of the API as it is told to know. */
+#include "container/shim_client.h"
+
+#include "base/file.h"
+#include "container/record.h"
+#include "container/store.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+struct played {
+	uint32_t protocol; /* the highest that it speaks */
+	const char *version;
+	bool stops; /* it knows Stop, which a much older one does not */
+};
+
+struct fixture {
+	char folder[64], *data, *run;
+	struct cor_context *ctx;
+	struct roots roots;
+	char id[ID_SIZE];
+	pid_t shim;
+};
+
+/* ---- the shim ---- */
+
+static int play_hello(void *service, struct rpc_call *call, const ProtobufCMessage *request,
+		      struct cor_error *err)
+{
+	const struct played *played = service;
+	Coracle__Shim__V1__HelloResponse response = CORACLE__SHIM__V1__HELLO_RESPONSE__INIT;
+
+	response.protocol =
+		MIN(played->protocol, ((const Coracle__Shim__V1__HelloRequest *)request)->protocol);
+	/* One that is newer may not be able to speak as we do. */
+	if (played->protocol > 1)
+		response.protocol = played->protocol;
+	response.version = (char *)(uintptr_t)played->version;
+	rpc_call_reply(call, &response.base);
+	return 0;
+}
+
+static int play_stop(void *service, struct rpc_call *call, const ProtobufCMessage *request,
+		     struct cor_error *err)
+{
+	_exit(0);
+}
+
+static int listen_in(const struct roots *roots, const char *id)
+{
+	_fd_ int dir = container_run_dir(roots, id);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/shim.sock", dir);
+	return bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 8) == 0 ? fd : -1;
+}
+
+static _Noreturn void play(const struct fixture *fixture, struct played *played, int ready)
+{
+	struct rpc_method methods[] = {
+		{.name = "Hello",
+		 .request = &coracle__shim__v1__hello_request__descriptor,
+		 .response = &coracle__shim__v1__hello_response__descriptor,
+		 .unary = play_hello},
+		{.name = "Stop",
+		 .request = &coracle__shim__v1__stop_request__descriptor,
+		 .response = &coracle__shim__v1__empty__descriptor,
+		 .unary = play_stop},
+	};
+	struct rpc_service service = {.name = "coracle.shim.v1.Shim",
+				      .methods = methods,
+				      .method_count = played->stops ? 2 : 1,
+				      .context = played};
+	struct rpc_server_options options = {.services = &service, .service_count = 1};
+	struct rpc_listener *listener;
+	uv_loop_t loop;
+	int lock, fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (container_lock(&fixture->roots, fixture->id, &lock, NULL) < 0)
+		_exit(1);
+	fd = listen_in(&fixture->roots, fixture->id);
+	uv_loop_init(&loop);
+	if (fd < 0 || rpc_listen(&loop, fd, &options, &listener, NULL) < 0 || write(ready, "r", 1) != 1)
+		_exit(1);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	_exit(0);
+}
+
+static void start_shim(struct fixture *fixture, struct played played)
+{
+	int ready[2];
+	char byte;
+
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	fixture->shim = fork();
+	assert_true(fixture->shim >= 0);
+	if (fixture->shim == 0)
+		play(fixture, &played, ready[1]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+}
+
+/* ---- a container that it holds ---- */
+
+static int make_container(struct fixture *fixture)
+{
+	_cleanup_(container_record_release) struct container_record record = {
+		.name = xstrdup("box"), .rootfs = xstrdup("/none"), .stop_signal = 15, .machine.cpus = 1};
+	struct container_state state = {.status = COR_RUNNING, .started_ns = 1};
+	struct bundle bundle;
+
+	assert_int_equal(bundle_begin(&fixture->roots, &bundle, NULL), 0);
+	memcpy(record.id, bundle.id, ID_SIZE);
+	memcpy(fixture->id, bundle.id, ID_SIZE);
+	strv_add(&record.args, "sh");
+	assert_int_equal(container_record_write(&fixture->roots, &record, NULL), 0);
+	assert_int_equal(container_state_write(&fixture->roots, fixture->id, &state, NULL), 0);
+	assert_int_equal(bundle_publish(&fixture->roots, &bundle, "box", false, NULL), 0);
+	bundle_release(&fixture->roots, &bundle);
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = xcalloc(1, sizeof(*fixture));
+	struct cor_options options;
+
+	strcpy(fixture->folder, "/tmp/coracle-client-XXXXXX");
+	assert_non_null(mkdtemp(fixture->folder));
+	fixture->data = str_format("%s/data", fixture->folder);
+	fixture->run = str_format("%s/run", fixture->folder);
+	options = (struct cor_options){.data_root = fixture->data, .run_root = fixture->run};
+	assert_int_equal(cor_open(&options, &fixture->ctx, NULL), 0);
+	assert_int_equal(roots_open(fixture->data, fixture->run, &fixture->roots, NULL), 0);
+	*state = fixture;
+	return make_container(fixture);
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	kill(fixture->shim, SIGKILL);
+	waitpid(fixture->shim, NULL, 0);
+	cor_close(fixture->ctx);
+	roots_release(&fixture->roots);
+	tree_remove(AT_FDCWD, fixture->folder);
+	free(fixture->data);
+	free(fixture->run);
+	free(fixture);
+	return 0;
+}
+
+/* ---- tests ---- */
+
+static void an_older_build_is_spoken_to(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cor_container_list list = {0};
+	struct cor_error err = {0};
+
+	start_shim(fixture, (struct played){.protocol = 1, .version = "0.0.1", .stops = true});
+	assert_int_equal(cor_container_list(fixture->ctx, false, &list, NULL), 0);
+	assert_int_equal(list.count, 1);
+	cor_container_list_release(&list);
+	/* What it does not know is told, and nothing else suffers. */
+	assert_true(cor_container_kill(fixture->ctx, "box", SIGTERM, &err) < 0);
+	assert_int_equal(err.status, COR_UNSUPPORTED);
+	assert_int_equal(cor_container_stop(fixture->ctx, "box", 1, &err), 0);
+}
+
+static void one_that_speaks_otherwise_is_told_apart_and_can_be_removed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cor_error err = {0};
+
+	start_shim(fixture, (struct played){.protocol = 7, .version = "9.0.0"});
+	assert_true(cor_container_kill(fixture->ctx, "box", SIGTERM, &err) < 0);
+	assert_int_equal(err.status, COR_UNSUPPORTED);
+	assert_non_null(strstr(err.msg, "protocol 7"));
+	assert_int_equal(cor_container_remove(fixture->ctx, "box", true, &err), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(an_older_build_is_spoken_to, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_that_speaks_otherwise_is_told_apart_and_can_be_removed,
+						set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
