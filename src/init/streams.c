@@ -10,10 +10,13 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
-#define READ_SIZE     ((size_t)128 << 10)
-#define TAG_STDOUT    0x0a /* AttachProcessResponse.stdout: field 1, bytes */
+/* The process that fills a pipe and init, which empties it, take turns: the larger the pipe, the fewer. */
+#define PIPE_SIZE     (1 << 20)
+#define READ_MIN      (16 << 10) /* for what does not tell how much waits */
+#define TAG_STDOUT    0x0a       /* AttachProcessResponse.stdout: field 1, bytes */
 #define TAG_STDERR    0x12
 #define TAG_MAX_BYTES 11
+#define TAG_BYTES     4 /* of a message of 16 KiB to 2 MiB */
 
 static void pump(struct streams *streams);
 static void on_ready(uv_poll_t *poll, int status, int events);
@@ -42,6 +45,8 @@ static int stream_open(struct stream *stream, struct streams *streams, int fd, u
 	*stream = (struct stream){.streams = streams, .fd = fd, .tag = tag};
 	if (fd < 0)
 		return 0;
+	/* Of a pipe; what is none keeps its size. */
+	(void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
 	poll = xcalloc(1, sizeof(*poll));
 	r = uv_poll_init(streams->loop, poll, fd);
 	if (r < 0) {
@@ -127,12 +132,24 @@ static bool has_room(const struct streams *streams)
 	return streams->call && rpc_call_queued(streams->call) <= RPC_HIGH_WATER;
 }
 
+/* All that waits. */
+static size_t read_size(const struct stream *stream)
+{
+	int waiting = 0;
+	size_t size;
+
+	(void)ioctl(stream->fd, FIONREAD, &waiting);
+	size = MIN(MAX(waiting, READ_MIN), PIPE_SIZE);
+	return stream->streams->exit ? MIN(size, stream->left) : size;
+}
+
 /* Reads once and sends. False when there is nothing now. */
 static bool forward(struct stream *stream)
 {
 	struct streams *streams = stream->streams;
-	uint8_t data[READ_SIZE], head[TAG_MAX_BYTES] = {stream->tag};
-	ssize_t n = read(stream->fd, data, streams->exit ? MIN(sizeof(data), stream->left) : sizeof(data));
+	size_t size = read_size(stream);
+	uint8_t head[TAG_MAX_BYTES] = {stream->tag}, *data = rpc_call_room(streams->call, TAG_BYTES, size);
+	ssize_t n = read(stream->fd, data, size);
 
 	if (n > 0) {
 		if (streams->exit)

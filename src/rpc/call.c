@@ -217,10 +217,25 @@ static void wake_stream(struct rpc_call *call)
 	conn_schedule(call->conn);
 }
 
+/* Room for size more bytes. Before the first ones it leaves some for the head of the DATA frame that will carry them (see on_send_data). */
+static uint8_t *queue_room(struct buffer *queue, size_t size)
+{
+	if (!buffer_size(queue)) {
+		buffer_reserve(queue, HTTP2_HEAD + size);
+		queue->start = queue->end = HTTP2_HEAD;
+	}
+	return buffer_reserve(queue, size);
+}
+
+uint8_t *rpc_call_room(struct rpc_call *call, size_t head_size, size_t size)
+{
+	return queue_room(&call->queue, FRAME_HEAD + head_size + size) + FRAME_HEAD + head_size;
+}
+
 int rpc_call_send_parts(struct rpc_call *call, const void *head, size_t head_size, const void *body,
 			size_t body_size)
 {
-	uint8_t frame[FRAME_HEAD] = {0};
+	uint8_t *frame;
 	uint32_t size;
 
 	if (call->closed || call->half_closed)
@@ -228,11 +243,15 @@ int rpc_call_send_parts(struct rpc_call *call, const void *head, size_t head_siz
 	if (head_size > UINT32_MAX || body_size > UINT32_MAX - head_size)
 		return -EMSGSIZE;
 	size = htonl((uint32_t)(head_size + body_size));
+	frame = queue_room(&call->queue, FRAME_HEAD + head_size + body_size);
+	/* The body first: it may lie where rpc_call_room said. */
+	if (body_size)
+		memmove(frame + FRAME_HEAD + head_size, body, body_size);
+	if (head_size)
+		memcpy(frame + FRAME_HEAD, head, head_size);
+	frame[0] = 0;
 	memcpy(frame + 1, &size, sizeof(size));
-	buffer_reserve(&call->queue, sizeof(frame) + head_size + body_size);
-	buffer_append(&call->queue, frame, sizeof(frame));
-	buffer_append(&call->queue, head, head_size);
-	buffer_append(&call->queue, body, body_size);
+	buffer_commit(&call->queue, FRAME_HEAD + head_size + body_size);
 	if (buffer_size(&call->queue) > RPC_HIGH_WATER)
 		call->full = true;
 	wake_stream(call);

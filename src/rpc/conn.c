@@ -16,7 +16,8 @@
 #include <sys/stat.h>
 
 #define READ_SIZE   (256 << 10)
-#define WRITE_CHUNK (256 << 10) /* frames are gathered up to so much before they are written */
+#define WRITE_CHUNK (256 << 10) /* small frames are gathered up to so much before they are written */
+#define LARGE_FRAME (16u << 10) /* written without being copied */
 
 static void conn_turn(struct rpc_conn *conn, bool readable);
 
@@ -47,6 +48,39 @@ static void conn_break(struct rpc_conn *conn, enum cor_status status, int err, c
 	for (struct rpc_call *call = conn->calls; call; call = call->next)
 		if (!call->closed)
 			call_stream_closed(call, &conn->reason);
+}
+
+/* ---- writing ---- */
+
+/* A peer that is gone is an error to report, not a signal that ends the program of whoever uses the library. */
+static ssize_t put_bytes(struct rpc_conn *conn, const uint8_t *data, size_t size)
+{
+	return conn->socket ? send(conn->fd, data, size, MSG_NOSIGNAL) : write(conn->fd, data, size);
+}
+
+/* Writes until all is written or no more is taken; how much was. */
+static size_t put_all(struct rpc_conn *conn, const uint8_t *data, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size && !conn->broken) {
+		ssize_t n = put_bytes(conn, data + done, size - done);
+
+		if (n >= 0)
+			done += (size_t)n;
+		else if (errno == EAGAIN)
+			break;
+		else if (errno != EINTR)
+			conn_break(conn, COR_UNAVAILABLE, errno, strerror(errno));
+	}
+	return done;
+}
+
+/* What was gathered; true when nothing is left of it. */
+static bool flush(struct rpc_conn *conn)
+{
+	buffer_consume(&conn->out, put_all(conn, buffer_bytes(&conn->out), buffer_size(&conn->out)));
+	return !buffer_size(&conn->out);
 }
 
 /* ---- nghttp2's callbacks ---- */
@@ -193,17 +227,27 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t er
 	return 0;
 }
 
-/* The frame's payload goes from the call's queue straight into what is to be written. */
+/* A large frame goes from the call's queue straight to the descriptor, its head written over the bytes before it, which went out already. What is not
+ * taken, and all that is small, waits in `out`. */
 static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t length,
 			nghttp2_data_source *source, void *user)
 {
 	struct rpc_conn *conn = user;
 	struct rpc_call *call = call_of(session, frame->hd.stream_id);
+	size_t done = 0;
 
 	if (!call)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	buffer_append(&conn->out, head, 9);
-	buffer_append(&conn->out, buffer_bytes(&call->queue), length);
+	if (length >= LARGE_FRAME && call->queue.start >= HTTP2_HEAD && flush(conn)) {
+		uint8_t *whole = buffer_bytes(&call->queue) - HTTP2_HEAD;
+
+		memcpy(whole, head, HTTP2_HEAD);
+		done = put_all(conn, whole, HTTP2_HEAD + length);
+		buffer_append(&conn->out, whole + done, HTTP2_HEAD + length - done);
+	} else {
+		buffer_append(&conn->out, head, HTTP2_HEAD);
+		buffer_append(&conn->out, buffer_bytes(&call->queue), length);
+	}
 	buffer_consume(&call->queue, length);
 	return 0;
 }
@@ -213,7 +257,7 @@ static ssize_t choose_frame_size(nghttp2_session *session, uint8_t type, int32_t
 				 void *user)
 {
 	return MIN(MIN((int64_t)session_window, (int64_t)stream_window),
-		   MIN((int64_t)max_frame, (int64_t)FRAME_SIZE));
+		   MIN((int64_t)max_frame, (int64_t)FRAME_SIZE - HTTP2_HEAD));
 }
 
 static int session_make(struct rpc_conn *conn)
@@ -313,12 +357,6 @@ static bool gather(struct rpc_conn *conn)
 	return true;
 }
 
-/* A peer that is gone is an error to report, not a signal that ends the program of whoever uses the library. */
-static ssize_t put_bytes(struct rpc_conn *conn, const uint8_t *data, size_t size)
-{
-	return conn->socket ? send(conn->fd, data, size, MSG_NOSIGNAL) : write(conn->fd, data, size);
-}
-
 static void conn_write(struct rpc_conn *conn)
 {
 	bool more = true;
@@ -328,18 +366,8 @@ static void conn_write(struct rpc_conn *conn)
 
 		/* DATA frames go into `out` beside mem_send's return value, so its growth is what counts. */
 		more = gather(conn) || buffer_size(&conn->out) != before;
-		while (buffer_size(&conn->out)) {
-			ssize_t n = put_bytes(conn, buffer_bytes(&conn->out), buffer_size(&conn->out));
-
-			if (n >= 0) {
-				buffer_consume(&conn->out, (size_t)n);
-			} else if (errno == EAGAIN) {
-				return;
-			} else if (errno != EINTR) {
-				conn_break(conn, COR_UNAVAILABLE, errno, strerror(errno));
-				return;
-			}
-		}
+		if (!flush(conn))
+			return;
 	}
 }
 

@@ -12,6 +12,7 @@
 #define CONNECTION_WINDOW (16 << 20) /* … and over all */
 #define FRAME_SIZE        (256 << 10)
 #define FRAME_HEAD        5u /* compressed flag and length before each message */
+#define HTTP2_HEAD        9u /* before each frame */
 
 /* One connection. Everything happens in conn_turn and below, which the loop calls: when the descriptor is ready, and after anybody
  * asked for a turn (conn_schedule). */

@@ -134,6 +134,9 @@ int rpc_call_send_message(struct rpc_call *call, const ProtobufCMessage *message
 /* Queues a message made of a head and a body (a protobuf field's tag and length, then its bytes) without copying them into one piece first. */
 int rpc_call_send_parts(struct rpc_call *call, const void *head, size_t head_size, const void *body,
 			size_t body_size);
+/* Where a body of at most size bytes behind a head of head_size would come to lie, until the next call of any function: what is read into this place is
+ * sent by rpc_call_send_parts without being copied. */
+uint8_t *rpc_call_room(struct rpc_call *call, size_t head_size, size_t size);
 size_t rpc_call_queued(const struct rpc_call *call); /* bytes not yet handed to the stream */
 
 void rpc_call_half_close(struct rpc_call *call); /* client: no more requests */
