@@ -97,6 +97,7 @@ static void finish(struct shim *shim)
 	machine_unwatch(shim);
 	vm_free(shim->vm);
 	shim->vm = NULL;
+	shim_time(shim, "VMM gone");
 	rpc_conn_free(shim->guest);
 	shim->guest = NULL;
 	cgroup_leave(&shim->cgroup);

@@ -27,7 +27,10 @@ void shim_time(struct shim *shim, const char *stage)
 	if (shim->timing_count == MAX_TIMINGS)
 		return;
 	shim->timings[shim->timing_count].stage = stage;
-	shim->timings[shim->timing_count++].at_ns = clock_monotonic_ns();
+	shim->timings[shim->timing_count].at_ns = clock_monotonic_ns();
+	log_debug("%6.1f ms: %s",
+		  (double)(shim->timings[shim->timing_count].at_ns - shim->timings[0].at_ns) / 1e6, stage);
+	shim->timing_count++;
 }
 
 void explain_silence(const struct shim *shim, struct cor_error *err)
