@@ -95,6 +95,7 @@ static void refused(const struct folder *folder, const struct cor_container_opti
 {
 	struct cor_error err = {0};
 
+	assert_int_equal(tree_remove(folder->fd, "files"), 0);
 	assert_true(guest_files_write(folder->fd, options, "boat", &err) < 0);
 	assert_int_equal(err.status, COR_INVALID);
 	assert_null(strchr(err.msg, '\r'));

@@ -293,6 +293,8 @@ static int lock_as(const struct roots *roots, const char *id, int operation, int
 		_fd_ int dir = container_run_dir(roots, id);
 		_fd_ int fd = -1;
 
+		if (dir == -ENOENT)
+			continue; /* removed between its making and its opening */
 		if (dir < 0)
 			return cor_fail_errno(err, dir, "container %.12s: run folder", id);
 		fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -349,11 +351,22 @@ int container_is_locked(const struct roots *roots, const char *id)
 	return 0;
 }
 
+/* Moved away first: a shim that starts meanwhile makes a folder of its own, and no file of that one may be taken for an old one. */
+static void free_run_folder(const struct roots *roots, const char *id)
+{
+	char path[RUN_PATH_SIZE], aside[RUN_PATH_SIZE + sizeof(".dead")];
+
+	run_path(id, path);
+	snprintf(aside, sizeof(aside), "%s.dead", path);
+	tree_remove(roots->run_fd, aside); /* of one who was killed at this */
+	if (renameat(roots->run_fd, path, roots->run_fd, aside) == 0)
+		tree_remove(roots->run_fd, aside);
+}
+
 /* Under a lock that keeps shims out: whoever was running is dead. */
 static int record_death(const struct roots *roots, const char *id, struct container_state *state,
 			struct cor_error *err)
 {
-	char path[RUN_PATH_SIZE];
 	/* It may have ended properly between the two looks. */
 	int r = container_state_read(roots, id, state, err);
 
@@ -363,11 +376,9 @@ static int record_death(const struct roots *roots, const char *id, struct contai
 	state->exit = (struct cor_exit){.code = 137, .signal = 9, .reason = "the container's shim died"};
 	state->finished_ns = clock_realtime_ns();
 	r = container_state_write(roots, id, state, err);
-	if (r < 0)
-		return r;
-	run_path(id, path);
-	tree_remove(roots->run_fd, path);
-	return 0;
+	if (r == 0)
+		free_run_folder(roots, id);
+	return r;
 }
 
 /* Those who settle exclude each other by the bundle's own lock and hold the container's only as lookers do, so that nobody takes them for a shim. */
