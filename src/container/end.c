@@ -10,8 +10,10 @@
 #include <signal.h>
 #include <sys/inotify.h>
 
-#define FREED_MS    30000 /* for a machine to go, once its processes have ended */
-#define RELEASE_MS  10000 /* for a shim to let go of its lock after its last answer or its death */
+#define FREED_MS   30000 /* for a machine to go, once its processes have ended */
+#define RELEASE_MS 10000 /* for a shim to let go of its lock after its last answer or its death */
+#define DEATH_MS                                                                                             \
+	2000 /* between the end of a dying shim's connections and that of its lock: the kernel closes in any order */
 #define LOCK_NAP_MS 5
 #define FOREVER_S   (10 * 365 * 86400) /* of a stop that is never to kill */
 
@@ -42,9 +44,9 @@ static int target_find(struct cor_context *ctx, const char *ref, struct target *
 }
 
 /* Until no shim holds the container. */
-static int await_unlocked(struct cor_context *ctx, const char *id, struct cor_error *err)
+static int await_unlocked(struct cor_context *ctx, const char *id, uint64_t timeout_ms, struct cor_error *err)
 {
-	uint64_t until = clock_monotonic_ns() + RELEASE_MS * UINT64_C(1000000);
+	uint64_t until = clock_monotonic_ns() + timeout_ms * UINT64_C(1000000);
 
 	for (;;) {
 		int r = container_is_locked(&ctx->roots, id);
@@ -81,7 +83,7 @@ static int ask_stop(struct cor_context *ctx, const struct container_record *reco
 		r = shim_call(client, SHIM_METHOD("Stop"), &request.base,
 			      &coracle__shim__v1__empty__descriptor, deadline_ms, NULL, &error);
 	if (r == 0 || error.status == COR_BUSY ||
-	    (error.status == COR_UNAVAILABLE && container_is_locked(&ctx->roots, record->id) == 0))
+	    (error.status == COR_UNAVAILABLE && await_unlocked(ctx, record->id, DEATH_MS, NULL) == 0))
 		return 0;
 	return pass_on(err, &error, r);
 }
@@ -96,7 +98,7 @@ int cor_container_stop(struct cor_context *ctx, const char *ref, int timeout_s, 
 	if (container_is_locked(&ctx->roots, target.record.id) == 0)
 		return 0;
 	r = ask_stop(ctx, &target.record, 0, timeout_s, err);
-	r = r ?: await_unlocked(ctx, target.record.id, err);
+	r = r ?: await_unlocked(ctx, target.record.id, RELEASE_MS, err);
 	return r < 0 ? cor_context(err, r, "stop '%s'", target.record.name) : 0;
 }
 
@@ -178,8 +180,8 @@ int cor_container_wait(struct cor_context *ctx, const char *ref, struct cor_exit
 		return r;
 	if (target.state.status == COR_RUNNING) {
 		r = ask_wait(ctx, target.record.id, &asked, &error);
-		if (r == 0)
-			(void)await_unlocked(ctx, target.record.id, NULL);
+		if (r == 0 || error.status == COR_UNAVAILABLE)
+			(void)await_unlocked(ctx, target.record.id, r == 0 ? RELEASE_MS : DEATH_MS, NULL);
 		/* What is on disk knows more (the reason); where it is gone with its container, or the shim died, the other source counts. */
 		if (container_status(&ctx->roots, target.record.id, &target.state, r < 0 ? err : NULL) < 0 ||
 		    target.state.status != COR_EXITED) {
@@ -199,12 +201,12 @@ static int end_by_force(struct cor_context *ctx, const struct container_record *
 {
 	int r = ask_stop(ctx, record, SIGKILL, 0, err);
 
-	r = r ?: await_unlocked(ctx, record->id, err);
+	r = r ?: await_unlocked(ctx, record->id, RELEASE_MS, err);
 	if (r == 0)
 		return 0;
 	/* It does not answer. Its VM dies with it, and what it held is recorded and freed by the next look. */
 	r = shim_kill(&ctx->roots, record->id, err);
-	return r ?: await_unlocked(ctx, record->id, err);
+	return r ?: await_unlocked(ctx, record->id, RELEASE_MS, err);
 }
 
 int cor_container_remove(struct cor_context *ctx, const char *ref, bool force, struct cor_error *err)
