@@ -1,5 +1,7 @@
 # Containers in one real guest, over its own API, by a client that is not ours. The stories stand in stories_*.js.
 
+bats_require_minimum_version 1.5.0
+
 setup_file() {
 	load lib.bash
 	WORK=$(mktemp -d)
@@ -53,7 +55,7 @@ story() {
 	story leave-one-running
 	kill -TERM "$(cat "$WORK/pid")"
 	tail --pid="$(cat "$WORK/pid")" -f /dev/null
-	! grep -E "coracle-init:|panic|EXT4-fs (error|warning)" "$WORK/log"
+	run ! grep -E "coracle-init:|panic|EXT4-fs (error|warning)" "$WORK/log"
 	e2fsck -fn "$WORK/root.ext4"
 	e2fsck -fn "$WORK/other.ext4"
 	[ -n "$(debugfs -R 'cat /written' "$WORK/root.ext4" 2>/dev/null)" ]

@@ -1,5 +1,7 @@
 # The guest's kernel keeps what it promises: it is booted with a probe as its first process, and each line of the probe is held against a verdict.
 
+bats_require_minimum_version 1.5.0
+
 setup_file() {
 	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 	export WORK
@@ -25,7 +27,7 @@ boot() {
 @test "every promised feature works in the guest" {
 	timeout 60 bash -c "$(declare -f boot); boot" </dev/null | tr -d '\r' | tee "$WORK/lines"
 	[ "$(grep -c '^ok ' "$WORK/lines")" -ge 30 ]
-	! grep '^not ok' "$WORK/lines"
+	run ! grep '^not ok' "$WORK/lines"
 	grep -qx done "$WORK/lines"
 }
 
@@ -43,6 +45,7 @@ boot() {
 	sleep 20
 	used=$(($(ticks) - before))
 	kill -KILL "$pid"
+	wait "$pid" || true
 	echo "$used ticks of $((20 * $(getconf CLK_TCK))) in 20 seconds"
 	[ "$used" -le $((20 * $(getconf CLK_TCK) / 100)) ]
 }
