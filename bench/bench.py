@@ -91,7 +91,7 @@ def measure_output(table, rounds, kernel, work):
     file = raw_port_initramfs(work, "file", "-DFROM_FILE")
     run(CORACLE, "run", "-d", "--name", "bench", "busybox", "sleep", "10000")
     try:
-        run(CORACLE, "exec", "bench", "sh", "-c", f"head -c {MEGABYTES}m /dev/zero >/dev/shm/x || head -c {MEGABYTES}m /dev/zero >/x")
+        run(CORACLE, "exec", "bench", "sh", "-c", f"head -c {MEGABYTES}m /dev/zero >/x; sync")
         for _ in range(max(3, rounds // 2)):
             raw.append(float(run(BARE, "port", kernel, buffer)))
             raw_file.append(float(run(BARE, "port", kernel, file)))
