@@ -39,8 +39,9 @@ become_user() {
 # Shims and VMMs of this file's roots that are still there.
 processes() {
 	pgrep -f "coracle-shim .*--data $WORK" || true
-	for id in $(cat "$CORACLE_ROOT"/names/* 2>/dev/null); do
-		pgrep -f "name coracle-${id:0:12}" || true
+	# A VMM tells by its disks whose it is, also when its container is gone.
+	for pid in $(pgrep -f 'qemu.*-name coracle-'); do
+		if ls -l "/proc/$pid/fd" 2>/dev/null | grep -qF "$WORK"; then echo "$pid"; fi
 	done
 }
 

@@ -3,12 +3,14 @@
 setup_file() {
 	load ../lib
 	roots
+	PREFIX_BEFORE=$(cat "$top/build/prefix")
+	export PREFIX_BEFORE
 	DESTDIR=$WORK/dest make -s -C "$top" install PREFIX=/opt/cor
 }
 teardown_file() {
 	load ../lib
 	nothing_left
-	make -s -C "$top" all PREFIX=/usr/local
+	make -s -C "$top" all PREFIX="$PREFIX_BEFORE"
 }
 setup() { load ../lib; }
 

@@ -14,7 +14,9 @@ setup() { load ../lib; }
 # usable NAME: whatever happened to it, the next commands see the truth, and the name can be used again.
 usable() {
 	coracle ls -a >/dev/null
-	await eval "coracle rm -f $1 || ! coracle inspect $1"
+	coracle rm -f "$1"
+	run coracle inspect "$1"
+	[ "$status" -ne 0 ]
 	[ "$(coracle run --rm --name "$1" busybox echo again)" = again ]
 	await none
 }
@@ -61,16 +63,20 @@ usable() {
 	usable lost
 }
 
-@test "a machine that is killed while it boots is an error of the start" {
-	"$CORACLE" run --name early busybox true 3>&- 2>"$WORK/early" &
-	command=$!
-	await vmm_of early
-	kill -KILL "$(vmm_of early)"
-	status=0
-	wait $command || status=$?
-	[ "$status" -eq 125 ]
-	grep -q "machine" "$WORK/early"
-	usable early
+@test "a machine that is killed before its process runs is an error of the start" {
+	for delay in 0 0.2 0.4; do
+		"$CORACLE" run --name early busybox sleep 100 3>&- 2>"$WORK/early" &
+		command=$!
+		await vmm_of early
+		sleep "$delay"
+		kill -KILL "$(vmm_of early)"
+		status=0
+		wait $command || status=$?
+		# On a fast host the process may run by then.
+		[ "$status" -eq 125 ] || [ "$status" -eq 137 ]
+		grep -q "machine was killed" "$WORK/early"
+		usable early
+	done
 }
 
 @test "a panic of the guest's kernel is told as one, with where to look" {
@@ -83,26 +89,31 @@ usable() {
 
 @test "a process that runs out of memory is told as one" {
 	run coracle run --name greedy --memory 128m busybox sh -c 'x=$(yes | head -c 500000000)'
-	[ "$status" -ne 0 ]
-	coracle inspect greedy | jq -e '.[0].State.OOMKilled' || [[ $output == *memory* ]]
+	[ "$status" -eq 137 ]
+	[[ $output == *"ran out of memory"* ]]
+	[ "$(coracle inspect greedy | jq '.[0].State.OOMKilled')" = true ]
 	usable greedy
 }
 
 @test "a full disk of the guest is the process's own error" {
-	run coracle run --rm --tmpfs /small:size=64k busybox sh -c 'dd if=/dev/zero of=/small/x bs=1k count=100'
-	[ "$status" -ne 0 ]
+	run coracle run --rm busybox sh -c 'fallocate -l 50G /a && echo first; fallocate -l 20G /b; echo second $?'
+	[[ $output == *first* ]]
 	[[ $output == *"No space left"* ]]
+	[[ $output == *"second 1"* ]]
 }
 
-@test "a guest that fills its disk after the host's is full gets an error and nothing else breaks" {
-	[ "$(id -u)" -eq 0 ]
+@test "a full disk of the host is an error of the guest's disk, and of nothing else" {
+	[ "$(id -u)" -eq 0 ] || skip "only root can make a small disk"
 	mkdir "$WORK/small"
 	mount -t tmpfs -o size=24m none "$WORK/small"
-	run env CORACLE_ROOT="$WORK/small/data" sh -c \
-		"$CORACLE image load -q -i $top/build/test-images/busybox.tar && $CORACLE run --rm busybox sh -c 'head -c 60000000 /dev/urandom >/big; sync; echo over'"
-	await umount "$WORK/small" # its shim says its last words
+	run env CORACLE_ROOT="$WORK/small/data" sh -c "$CORACLE image load -q -i $top/build/test-images/busybox.tar &&
+		$CORACLE run --rm busybox sh -c 'dd if=/dev/urandom of=/big bs=1M count=60 conv=fsync; echo dd \$?' &&
+		$CORACLE run --rm busybox echo again"
+	umount "$WORK/small"
 	rmdir "$WORK/small"
-	[[ $output == *over* || $output == *rror* ]]
+	[[ $output == *"Input/output error"* ]]
+	[[ $output == *"dd 1"* ]]
+	[[ $output == *again ]]
 	none
 }
 
@@ -135,6 +146,7 @@ usable() {
 	[[ $output == *memory* ]]
 	run coracle run --rm --memory 9000g busybox true
 	[ "$status" -eq 125 ]
+	[[ $output == *memory* ]]
 	[ "${#lines[@]}" -eq 1 ]
 }
 
