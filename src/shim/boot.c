@@ -162,6 +162,16 @@ static void on_guest_close(struct rpc_conn *conn, const struct cor_error *reason
 	vm_kill(shim->vm);
 }
 
+/* Only a machine that answers under TCG shows that it was KVM's fault: others end for want of memory, or have a kernel that boots nowhere. */
+static void remember_fall_back(struct shim *shim)
+{
+	_free_ char *program = qemu_program();
+	struct cor_error err;
+
+	if (accelerator_distrust(shim->roots.run_fd, shim->kernel_fd, program, &err) < 0)
+		log_warning("%s", err.msg);
+}
+
 static void connected(struct shim *shim)
 {
 	struct rpc_client_options options = {.on_close = on_guest_close, .context = shim};
@@ -170,7 +180,10 @@ static void connected(struct shim *shim)
 
 	uv_poll_stop(&shim->watchers->agent);
 	uv_timer_stop(&shim->boot_timer);
+	shim->answered = true;
 	shim_time(shim, "guest answered");
+	if (shim->fell_back)
+		remember_fall_back(shim);
 	if (fd < 0) {
 		cor_fail_errno(&err, errno, "the guest's line");
 		shim_fail(shim, &err);
@@ -298,9 +311,13 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 
 static void on_boot_timeout(uv_timer_t *timer);
 
+static bool may_fall_back(const struct shim *shim)
+{
+	return shim->accelerator.accelerator == VM_KVM && !shim->accelerator.asked && !shim->answered;
+}
+
 static int start_machine(struct shim *shim, struct cor_error *err)
 {
-	bool may_fall_back = shim->accelerator.accelerator == VM_KVM && !shim->accelerator.asked;
 	int r = start_vmm(shim, err);
 
 	if (r < 0)
@@ -313,18 +330,15 @@ static int start_machine(struct shim *shim, struct cor_error *err)
 	watch(shim, &shim->watchers->agent, shim->vm->agent_fd, on_agent);
 	shim->boot_timer.data = shim;
 	uv_update_time(&shim->loop);
-	uv_timer_start(&shim->boot_timer, on_boot_timeout, may_fall_back ? KVM_BOOT_MS : BOOT_MS, 0);
+	uv_timer_start(&shim->boot_timer, on_boot_timeout, may_fall_back(shim) ? KVM_BOOT_MS : BOOT_MS, 0);
 	return send_hello(shim, err);
 }
 
 static void fall_back(struct shim *shim)
 {
-	_free_ char *program = qemu_program();
 	struct cor_error err = {0};
 
 	log_warning("the machine does not answer under KVM: going on with TCG");
-	if (accelerator_distrust(shim->roots.run_fd, shim->kernel_fd, program, &err) < 0)
-		log_warning("%s", err.msg);
 	machine_unwatch(shim);
 	vm_free(shim->vm);
 	shim->vm = NULL;
@@ -332,6 +346,7 @@ static void fall_back(struct shim *shim)
 	shim->message[0] = shim->panic[0] = '\0';
 	shim->guest_oom = false;
 	buffer_clear(&shim->console_line);
+	shim->fell_back = true;
 	shim->accelerator.accelerator = VM_TCG;
 	snprintf(shim->accelerator.reason, sizeof(shim->accelerator.reason),
 		 "a machine did not answer under KVM");
@@ -344,7 +359,7 @@ static void on_boot_timeout(uv_timer_t *timer)
 	struct shim *shim = timer->data;
 	struct cor_error err;
 
-	if (shim->accelerator.accelerator == VM_KVM && !shim->accelerator.asked) {
+	if (may_fall_back(shim)) {
 		fall_back(shim);
 		return;
 	}
@@ -355,9 +370,8 @@ static void on_boot_timeout(uv_timer_t *timer)
 
 static void machine_ended(struct shim *shim)
 {
-	/* A VMM that cannot use KVM after all says so and ends at once. */
-	if (shim->stage == BOOTING && !shim->guest && shim->accelerator.accelerator == VM_KVM &&
-	    !shim->accelerator.asked)
+	/* A VMM that cannot use KVM after all says so and ends at once. One that was killed was not to go on. */
+	if (shim->stage == BOOTING && may_fall_back(shim) && !vm_was_killed(shim->vm))
 		fall_back(shim);
 	else
 		shim_machine_gone(shim);

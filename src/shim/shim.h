@@ -63,6 +63,7 @@ struct shim {
 	struct vm *vm;
 	struct cgroup cgroup;
 	struct accelerator_choice accelerator;
+	bool fell_back; /* from KVM to TCG */
 	int kernel_fd, initramfs_fd;
 	struct watchers *watchers; /* of its descriptors */
 	uv_timer_t boot_timer, end_timer, stop_timer, stall_timer;
@@ -77,6 +78,7 @@ struct shim {
 	struct handshake_host handshake;
 	uint8_t secret[HANDSHAKE_SECRET_SIZE];
 	struct rpc_conn *guest;
+	bool answered; /* the guest did, once: what ends the machine from then on is not its accelerator */
 	Coracle__Agent__V1__HelloResponse *hello;
 	unsigned preparing; /* answers outstanding before CreateProcess */
 	uint32_t process_pid;

@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 const struct vmm_driver *const vmm_drivers[] = {&vmm_qemu, NULL};
@@ -42,6 +44,17 @@ int vm_resume(struct vm *vm, struct cor_error *err)
 void vm_kill(struct vm *vm)
 {
 	syscall(SYS_pidfd_send_signal, vm->pidfd, SIGKILL, NULL, 0);
+}
+
+bool vm_was_killed(const struct vm *vm)
+{
+	siginfo_t info = {0};
+
+	/* QEMU catches SIGTERM, and says so in its last event. */
+	if (strcmp(vm->end, "host-signal") == 0)
+		return true;
+	return waitid(P_PID, (id_t)vm->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == vm->pid &&
+	       info.si_code == CLD_KILLED && (info.si_status == SIGKILL || info.si_status == SIGTERM);
 }
 
 void vm_free(struct vm *vm)

@@ -75,11 +75,13 @@ int vm_start(const struct vmm_driver *driver, const struct vm_spec *spec, struct
 	     struct cor_error *err);
 /* Reads what the VMM tells; never blocks. -ECONNRESET when it has gone. */
 int vm_process_control(struct vm *vm, struct cor_error *err);
-/* The guest's CPUs stand still and go on. Block for at most a second. COR_UNSUPPORTED when the driver has no such operation. */
+/* The guest's CPUs stand still and go on, which saved machines will need: only tests call it so far. Block for at most a second. COR_UNSUPPORTED when the driver has no such operation. */
 int vm_pause(struct vm *vm, struct cor_error *err);
 int vm_resume(struct vm *vm, struct cor_error *err);
 /* Ends the machine at once: nothing of the guest is saved. */
 void vm_kill(struct vm *vm);
+/* Of one that has ended: by SIGKILL or SIGTERM of somebody (the kernel that was short of memory among them), so that its end tells nothing of the machine. */
+bool vm_was_killed(const struct vm *vm);
 /* Kills, reaps and releases; closes the descriptors that are still in struct vm. NULL is fine. */
 void vm_free(struct vm *vm);
 

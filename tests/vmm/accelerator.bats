@@ -54,6 +54,27 @@ shim_log() { cat "$CORACLE_ROOT/containers/$(cat "$CORACLE_ROOT/names/$1")/shim.
 	coracle rm silent
 }
 
+@test "a machine that is killed before it answers is not started again, and KVM keeps its good name" {
+	told_usable
+	"$CORACLE" run --name killed --kernel-arg hostile=kvm-deaf busybox echo hi >"$WORK/killed" 2>&1 3>&- &
+	command=$!
+	await vmm_of killed
+	kill -KILL "$(vmm_of killed)"
+	status=0
+	wait $command || status=$?
+	[ "$status" -eq 125 ]
+	[ "$(shim_log killed | grep -c "going on with TCG")" -eq 0 ]
+	[ "$(jq '.failed | length' "$CORACLE_RUNTIME_DIR/accelerator.json")" -eq 0 ]
+	coracle rm killed
+}
+
+@test "a machine that ends under TCG as well was not KVM's fault" {
+	told_usable
+	run timeout 60 "$CORACLE" run --rm --memory 999g --kernel-arg hostile=kvm-gone busybox echo hi
+	[ "$status" -eq 125 ]
+	[ "$(jq '.failed | length' "$CORACLE_RUNTIME_DIR/accelerator.json")" -eq 0 ]
+}
+
 @test "a machine that ends at once under KVM goes on under TCG, unless KVM was asked for" {
 	told_usable
 	[ "$(timeout 60 "$CORACLE" run --rm --kernel-arg hostile=kvm-gone busybox echo hi)" = hi ]
