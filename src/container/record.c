@@ -323,7 +323,28 @@ static int lock_as(const struct roots *roots, const char *id, int operation, int
 
 int container_lock(const struct roots *roots, const char *id, int *ret_fd, struct cor_error *err)
 {
-	return lock_as(roots, id, LOCK_EX, ret_fd, err);
+	int r = lock_as(roots, id, LOCK_EX, ret_fd, err);
+
+	/* Whose pid stood there is dead. */
+	if (r == 0)
+		(void)!ftruncate(*ret_fd, 0);
+	return r;
+}
+
+void container_lock_sign(int lock_fd)
+{
+	dprintf(lock_fd, "%d\n", (int)getpid());
+}
+
+pid_t container_lock_pid(const struct roots *roots, const char *id)
+{
+	_fd_ int dir = container_run_dir(roots, id);
+	_free_ char *text = NULL;
+	size_t size;
+
+	if (dir < 0 || file_read(dir, "lock", 32, &text, &size) < 0)
+		return 0;
+	return (pid_t)MAX(strtol(text, NULL, 10), 0L);
 }
 
 /* -EBUSY when a shim lives. */

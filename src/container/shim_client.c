@@ -118,6 +118,12 @@ int shim_run_until(struct shim_client *client, const bool *done, struct cor_erro
 		     : cor_fail(err, COR_UNAVAILABLE, EPIPE, "container %.12s: its shim is gone", client->id);
 }
 
+static int no_answer(const char *id, struct cor_error *err)
+{
+	return cor_fail(err, COR_TIMEOUT, ETIMEDOUT,
+			"container %.12s: its shim does not answer: `coracle rm -f %.12s` ends it", id, id);
+}
+
 static int hello(struct shim_client *client, uint64_t timeout_ms, struct cor_error *err)
 {
 	Coracle__Shim__V1__HelloRequest request = CORACLE__SHIM__V1__HELLO_REQUEST__INIT;
@@ -131,9 +137,7 @@ static int hello(struct shim_client *client, uint64_t timeout_ms, struct cor_err
 	r = shim_call(client, SHIM_METHOD("Hello"), &request.base,
 		      &coracle__shim__v1__hello_response__descriptor, timeout_ms, &response, err);
 	if (r == -ETIMEDOUT)
-		return cor_fail(err, COR_TIMEOUT, ETIMEDOUT,
-				"container %.12s: its shim does not answer: `coracle rm -f %.12s` ends it",
-				client->id, client->id);
+		return no_answer(client->id, err);
 	if (r < 0)
 		return r;
 	protocol = ((Coracle__Shim__V1__HelloResponse *)response)->protocol;
@@ -232,7 +236,8 @@ int shim_spawn(const struct roots *roots, const char *id, struct shim_client **r
 static int connect_socket(int dir, int *ret_fd)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* Whom a stopped shim has no room for any more is told so, instead of waiting for ever. */
+	_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
@@ -262,6 +267,8 @@ static int reach_socket(const struct roots *roots, const char *id, int *ret_fd, 
 		r = connect_socket(dir, ret_fd);
 		if (r == 0)
 			return 0;
+		if (r == -EAGAIN && clock_monotonic_ns() > until)
+			return no_answer(id, err);
 		if ((r != -ENOENT && r != -ECONNREFUSED && r != -EAGAIN) || clock_monotonic_ns() > until)
 			return cor_fail(err, COR_UNAVAILABLE, r,
 					"container %.12s: its shim cannot be reached: %s", id, strerror(-r));
@@ -282,18 +289,40 @@ int shim_connect(const struct roots *roots, const char *id, struct shim_client *
 	return r;
 }
 
-int shim_kill(const struct roots *roots, const char *id, struct cor_error *err)
+/* Who listens, not who accepts: the process that holds the socket now need not exist to answer. */
+static pid_t peer_pid(int fd)
 {
 	struct ucred peer = {0};
 	socklen_t size = sizeof(peer);
-	_fd_ int fd = -1, pidfd = -1;
-	int r = reach_socket(roots, id, &fd, err);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
+
+static int find_pid(const struct roots *roots, const char *id, pid_t *ret, struct cor_error *err)
+{
+	_fd_ int dir = container_run_dir(roots, id), fd = -1;
+	int r = dir < 0 ? dir : connect_socket(dir, &fd);
+
+	/* Only a full backlog is no question of patience. A shim of an older build has written no pid. */
+	*ret = r == -EAGAIN ? container_lock_pid(roots, id) : 0;
+	if (*ret > 0)
+		return 0;
+	r = r < 0 ? reach_socket(roots, id, &fd, err) : 0;
+	if (r == 0)
+		*ret = peer_pid(fd);
+	return r;
+}
+
+int shim_kill(const struct roots *roots, const char *id, struct cor_error *err)
+{
+	_fd_ int pidfd = -1;
+	pid_t pid;
+	int r = find_pid(roots, id, &pid, err);
 
 	if (r < 0)
 		return r;
-	/* Who listens, not who accepts: the process that holds the socket now need not exist to answer. */
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0)
-		pidfd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
+	if (pid > 0)
+		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	/* The lock tells that the shim still lived after its pid was turned into a descriptor. */
 	if (pidfd < 0 || container_is_locked(roots, id) != 1 ||
 	    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0)

@@ -48,6 +48,8 @@ static int open_container(struct shim *shim, struct cor_error *err)
 {
 	int r = container_lock(&shim->roots, shim->id, &shim->lock_fd, err);
 
+	if (r == 0)
+		container_lock_sign(shim->lock_fd);
 	r = r ?: container_record_read(&shim->roots, shim->id, &shim->record, err);
 	if (r < 0)
 		return r;

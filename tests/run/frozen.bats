@@ -126,6 +126,32 @@ within() {
 	await none
 }
 
+@test "a frozen shim with no room for another client: exec ends with a message, rm -f works" {
+	coracle run -d --name stiff busybox sleep 1000
+	vmm=$(vmm_of stiff)
+	kill -STOP "$(shim_of stiff)"
+	# Nobody takes them out of the backlog, dead as they are.
+	python3 - "$CORACLE_RUNTIME_DIR"/c/*/shim.sock <<-'END'
+		import socket, sys
+		waiting = []
+		try:
+		    for i in range(70):
+		        waiting.append(socket.socket(socket.AF_UNIX))
+		        waiting[-1].setblocking(False)
+		        waiting[-1].connect(sys.argv[1])
+		except BlockingIOError:
+		    sys.exit(0)
+		sys.exit("there is room for all")
+	END
+	within 25 exec stiff true
+	[ "$status" -eq 125 ]
+	[[ $output == *"shim does not answer"*"rm -f"* ]]
+	within 25 rm -f stiff
+	[ "$status" -eq 0 ]
+	await eval "! kill -0 $vmm"
+	await none
+}
+
 @test "many who look while a dead shim's container is started again: it starts, and nobody sees a ghost" {
 	coracle create --name ghost busybox sleep 1000
 	for i in 1 2 3; do
