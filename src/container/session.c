@@ -444,7 +444,7 @@ int cor_session_run(struct cor_session *session, enum cor_session_result *ret_re
 		return 0;
 	}
 	if (!session->failure.status)
-		return cor_fail(err, COR_UNAVAILABLE, EPIPE, "container %.12s: its shim died",
+		return cor_fail(err, COR_UNAVAILABLE, ECONNRESET, "container %.12s: its shim died",
 				session->client->id);
 	if (err)
 		*err = session->failure;
