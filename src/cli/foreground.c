@@ -5,7 +5,8 @@
  *   prepare          start returns       run                      release
  *      |--- noted -------->|--- (blocked) -->|--- handed over --->|
  *
- * Three signals that ask to end let go of a process that does not listen; it runs on, and we say so. */
+ * Three signals that ask to end let go of a process that does not listen; it runs on, and we say so. Before exec and attach have a session
+ * there is nothing that could hear of them: the first one ends us. */
 #include "cli/foreground.h"
 
 #include "cli/report.h"
@@ -33,6 +34,7 @@ static struct {
 	struct cor_session *session;
 	volatile sig_atomic_t noted[65];
 	volatile sig_atomic_t asked, last;
+	volatile sig_atomic_t early; /* there is no process yet that a signal could be for */
 	bool proxy, terminal;
 } now;
 
@@ -58,7 +60,7 @@ static void on_signal(int number)
 	} else {
 		now.last = number;
 		now.asked += asks_to_end(number);
-		if (now.asked >= (now.proxy ? LET_GO_AFTER : 1)) {
+		if (now.asked >= (now.proxy && !now.early ? LET_GO_AFTER : 1)) {
 			if (!now.session)
 				_exit(128 + number);
 			cor_session_interrupt(now.session);
@@ -113,6 +115,7 @@ void foreground_prepare(struct foreground *fg)
 	memset(&now, 0, sizeof(now));
 	now.proxy = fg->proxy;
 	now.terminal = fg->terminal;
+	now.early = !fg->starts;
 	sigprocmask(SIG_SETMASK, NULL, &fg->mask);
 	for (size_t i = 0; i < COUNT(passed_on); i++) {
 		/* What our parent has us ignore (nohup, a background job of sh) stays ignored. */
@@ -131,6 +134,7 @@ static void set_session(struct cor_session *session)
 
 	sigprocmask(SIG_BLOCK, &set, &before);
 	now.session = session;
+	now.early = 0;
 	for (int i = 1; session && i < (int)COUNT(now.noted); i++) {
 		if (now.noted[i])
 			cor_session_signal(session, i);
@@ -202,14 +206,15 @@ int foreground_run(struct foreground *fg, struct cor_session *session, int *ret_
 {
 	enum cor_session_result result = COR_SESSION_EXITED;
 	struct cor_exit end = {0};
-	int r = fg->raw ? terminal_raw(STDIN_FILENO, err) : 0;
+	int r;
 
-	if (r == 0) {
-		set_session(session);
+	/* First, for a signal that ends us at once would leave the terminal raw. */
+	set_session(session);
+	r = fg->raw ? terminal_raw(STDIN_FILENO, err) : 0;
+	if (r == 0)
 		r = cor_session_run(session, &result, &end, err);
-		set_session(NULL);
-	}
 	terminal_restore();
+	set_session(NULL);
 	if (r == 0 && fg->timings)
 		print_timings(session);
 	cor_session_free(session);

@@ -16,6 +16,7 @@ struct foreground {
 	bool terminal;    /* the process has one */
 	bool raw;         /* ours is to be raw: both have one and we type into it */
 	bool proxy;       /* signals go to the process */
+	bool starts;      /* the container itself is started: a signal that comes early is for its process */
 	bool timings;     /* print the stages at the end */
 	unsigned rows, columns;
 	bool prepared;
@@ -28,7 +29,7 @@ int foreground_init(struct foreground *fg, const struct arguments *args, bool in
 		    const char *remedy, struct cor_error *err);
 
 /* From here on signals are kept for the process, so that none is lost or kills us between its start and foreground_run. The third one that asks
- * us to end ends us. */
+ * us to end ends us; where nothing is started, as for exec and attach, the first one that comes before foreground_run. */
 void foreground_prepare(struct foreground *fg);
 /* Pumps until the end, frees the session. *ret_status is the exit status of this command. */
 int foreground_run(struct foreground *fg, struct cor_session *session, int *ret_status,

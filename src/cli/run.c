@@ -88,6 +88,7 @@ static int run_foreground(struct cor_context *ctx, struct container_request *req
 	short_id = text_format("%.12s", id);
 	fg.name = request->options.name ? request->options.name : short_id;
 	fg.timings = arguments_flag(args, "timings", false);
+	fg.starts = true;
 	foreground_prepare(&fg);
 	r = start(ctx, id, request, &fg.streams, &session, err);
 	return r < 0 ? r : foreground_run(&fg, session, ret_status, err);

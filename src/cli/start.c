@@ -29,6 +29,7 @@ static int start_attached(struct cor_context *ctx, const struct arguments *args,
 		return r;
 	fg.name = args->operands[0];
 	fg.timings = arguments_flag(args, "timings", false);
+	fg.starts = true;
 	foreground_prepare(&fg);
 	r = cor_container_start(ctx, args->operands[0], &fg.streams, &session, err);
 	return r < 0 ? r : foreground_run(&fg, session, ret_status, err);

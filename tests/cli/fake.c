@@ -253,7 +253,7 @@ int cor_container_attach(struct cor_context *ctx, const char *ref, const struct 
 {
 	int r = lookup("container", ref, err);
 
-	strcpy(last_script, strcmp(ref, "tty") == 0 ? "keys" : "cat");
+	strcpy(last_script, strcmp(ref, "tty") == 0 ? "keys" : strcmp(ref, "stuck") == 0 ? "stuck" : "cat");
 	call("attach in=%d err=%d keys=%s", streams->in, streams->err,
 	     streams->detach_keys ? streams->detach_keys : "-");
 	return r < 0 ? r : start_session(streams, ret_session, err);

@@ -55,6 +55,15 @@ load common
 	"$terminal" "expect starting" "signal HUP" "signal INT" "signal TERM" "exit 143" -- "$fake" run busybox stuck
 }
 
+@test "a signal that comes before exec and attach have a session ends them at once" {
+	local signal
+	for signal in TERM:143 HUP:129 INT:130; do
+		"$terminal" "expect starting" "signal ${signal%:*}" "exit ${signal#*:}" -- "$fake" exec runner stuck
+	done
+	"$terminal" "expect starting" "signal TERM" "exit 143" -- "$fake" attach stuck
+	"$terminal" "expect starting" "signal TERM" "exit 143" cooked -- "$fake" exec -it runner stuck
+}
+
 @test "a crash leaves the terminal as it was" {
 	"$terminal" "exit -6" cooked -- bash -c "ulimit -c 0; exec '$fake' run -it busybox crash"
 }
