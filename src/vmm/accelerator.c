@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,6 +30,8 @@
 #define FILE_NAME   "accelerator.json"
 #define FILE_MAX    65536
 #define DEADLINE_MS 100
+#define TRIES       3
+#define SLOW_CPU_MS 50 /* of processor time: final, where hardware needs half a millisecond */
 #define MAX_FAILED  64
 
 /* Of the time stamp counter: the middle one of several samples counts. */
@@ -99,22 +102,45 @@ static enum outcome count_in_vcpu(int kvm)
 
 #endif
 
-/* Waits for the child with a deadline; kills one that is late. */
-static enum outcome await_outcome(pid_t child)
+/* Waits for the child with a deadline; kills one that is late. ret_cpu_ms is what it used of the processor. */
+static enum outcome await_outcome(pid_t child, unsigned long long *ret_cpu_ms)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, child, 0), status = 0;
 	struct pollfd ready = {.fd = pidfd, .events = POLLIN};
 	bool late = pidfd < 0 || poll(&ready, 1, DEADLINE_MS) <= 0;
+	struct rusage used = {0};
 
 	if (pidfd >= 0)
 		close(pidfd);
 	if (late)
 		kill(child, SIGKILL);
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+	while (wait4(child, &status, 0, &used) < 0 && errno == EINTR)
 		;
+	*ret_cpu_ms = (unsigned long long)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000 +
+		      (unsigned long long)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000;
 	if (late)
 		return TOO_SLOW;
 	return WIFEXITED(status) ? (enum outcome)WEXITSTATUS(status) : WRONG_EXIT;
+}
+
+/* On a busy host a child may be late because it was not let run: that is tried again, before KVM is given up for the boot. */
+static enum outcome count_in_child(int kvm)
+{
+	enum outcome outcome = TOO_SLOW;
+	unsigned long long cpu_ms = 0;
+
+	for (int i = 0; outcome == TOO_SLOW && cpu_ms < SLOW_CPU_MS && i < TRIES; i++) {
+		pid_t child = fork();
+
+		if (child < 0)
+			return NO_MACHINE;
+		if (child == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			_exit(count_in_vcpu(kvm));
+		}
+		outcome = await_outcome(child, &cpu_ms);
+	}
+	return outcome;
 }
 
 void accelerator_measure(const char *device, struct accelerator_measurement *ret)
@@ -123,20 +149,13 @@ void accelerator_measure(const char *device, struct accelerator_measurement *ret
 	enum outcome outcome = NO_DEVICE;
 	int reason = errno;
 	uint64_t began = clock_monotonic_ns();
-	pid_t child;
 
 	*ret = (struct accelerator_measurement){0};
 	if (kvm < 0) {
 		snprintf(ret->reason, sizeof(ret->reason), "%s: %s", device, strerror(reason));
 		return;
 	}
-	child = fork();
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		_exit(count_in_vcpu(kvm));
-	}
-	if (child > 0)
-		outcome = await_outcome(child);
+	outcome = count_in_child(kvm);
 	ret->usable = outcome == COUNTED;
 	switch (outcome) {
 	case COUNTED:
