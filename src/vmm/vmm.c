@@ -53,8 +53,9 @@ bool vm_was_killed(const struct vm *vm)
 	/* QEMU catches SIGTERM, and says so in its last event. */
 	if (strcmp(vm->end, "host-signal") == 0)
 		return true;
-	return waitid(P_PID, (id_t)vm->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == vm->pid &&
-	       info.si_code == CLD_KILLED && (info.si_status == SIGKILL || info.si_status == SIGTERM);
+	return waitid(P_PID, (id_t)vm->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == vm->pid && info.si_code == CLD_KILLED &&
+	       (info.si_status == SIGKILL || info.si_status == SIGTERM);
 }
 
 void vm_free(struct vm *vm)
