@@ -112,7 +112,12 @@ COR_EXPORT void cor_session_free(struct cor_session *session);
 
 /* ---- looking ---- */
 
-enum cor_container_status { COR_CREATED, COR_RUNNING, COR_EXITED };
+enum cor_container_status {
+	COR_CREATED,
+	COR_RUNNING,
+	COR_EXITED,
+	COR_DAMAGED, /* what is written about it cannot be read; it can be removed */
+};
 
 struct cor_container_info {
 	char *id;
@@ -121,7 +126,7 @@ struct cor_container_info {
 	char *image_id;
 	char *command;          /* arguments joined by spaces */
 	enum cor_container_status status;
-	int exit_code;          /* of COR_EXITED */
+	int exit_code;          /* of COR_EXITED; 125 of COR_DAMAGED */
 	int64_t created_ns, started_ns, finished_ns; /* since the epoch; 0: not yet */
 	struct cor_strings labels; /* "KEY=VALUE" */
 	bool auto_remove;

@@ -7,8 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const status_names[] = {
-	[COR_CREATED] = "created", [COR_RUNNING] = "running", [COR_EXITED] = "exited"};
+static const char *const status_names[] = {[COR_CREATED] = "created",
+					   [COR_RUNNING] = "running",
+					   [COR_EXITED] = "exited",
+					   [COR_DAMAGED] = "damaged"};
 
 static json_t *labels_json(const struct cor_strings *labels)
 {
@@ -66,6 +68,8 @@ static char *status_text(const struct cor_container_info *info, int64_t now)
 	case COR_EXITED:
 		ago = table_ago(info->finished_ns, now);
 		return text_format("Exited (%d) %s", info->exit_code, ago);
+	case COR_DAMAGED:
+		return text_copy("Damaged");
 	default:
 		return text_copy("Created");
 	}

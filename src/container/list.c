@@ -63,16 +63,18 @@ int cor_container_list(struct cor_context *ctx, bool all, struct cor_container_l
 		struct container_state state = {0};
 
 		r = container_record_read(&ctx->roots, id, &record, NULL);
-		if (r == -ENOENT)
-			continue; /* removed meanwhile */
-		if (r < 0) {
+		if (r < 0 && r != -ENOENT) {
 			/* It must be seen to be removed. */
 			memcpy(record.id, id, ID_SIZE);
 			record.name = xstrdup("(damaged)");
 			record.image = xstrdup("");
-		} else if (container_settle(&ctx->roots, &record, &state, NULL) < 0) {
-			continue;
+		} else if (r == 0) {
+			r = container_settle(&ctx->roots, &record, &state, NULL);
 		}
+		if (r == -ENOENT)
+			continue; /* removed meanwhile */
+		if (r < 0)
+			state = (struct container_state){.status = COR_DAMAGED, .exit.code = 125};
 		if (all || state.status == COR_RUNNING)
 			list_add(&list, &record, &state);
 	}

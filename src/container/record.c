@@ -263,9 +263,9 @@ int container_state_read(const struct roots *roots, const char *id, struct conta
 		*ret = state;
 		return 0;
 	}
-	if (r < 0)
+	if (r < 0 && r != -EBADMSG)
 		return cor_context(err, r, "container %.12s", id);
-	if (container_state_parse(document, &state) < 0)
+	if (r < 0 || container_state_parse(document, &state) < 0)
 		return cor_fail(err, COR_CORRUPT, EBADMSG,
 				"container %.12s: state.json is damaged: remove it with rm -f", id);
 	*ret = state;

@@ -3,6 +3,7 @@
 #include "container/store.h"
 
 #include "base/file.h"
+#include "container/context.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -266,6 +267,35 @@ static void test_a_damaged_record(void **state)
 	assert_int_equal(container_name_check(&fixture->roots, "box", NULL), 0);
 }
 
+static void test_what_is_damaged_is_listed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cor_context ctx = {.roots = fixture->roots};
+	struct cor_container_list list;
+	struct container_state seen;
+	struct cor_error err = {0};
+	char id[ID_SIZE];
+	_fd_ int dir = -1;
+
+	assert_int_equal(make(&fixture->roots, "box", false, id, NULL), 0);
+	dir = container_data_dir(&fixture->roots, id);
+	for (int i = 0; i < 2; i++) {
+		const char *text = i ? "{\"status\": 1}" : "";
+
+		assert_int_equal(file_write_atomic(dir, "state.json", text, strlen(text), 0600), 0);
+		assert_true(container_status(&fixture->roots, id, &seen, &err) < 0);
+		assert_int_equal(err.status, COR_CORRUPT);
+		assert_non_null(strstr(err.msg, "rm -f"));
+		assert_int_equal(cor_container_list(&ctx, true, &list, NULL), 0);
+		assert_int_equal(list.count, 1);
+		assert_int_equal(list.items[0].status, COR_DAMAGED);
+		assert_string_equal(list.items[0].name, "box");
+		cor_container_list_release(&list);
+	}
+	assert_int_equal(cor_container_remove(&ctx, "box", true, NULL), 0);
+	assert_int_equal(bundle_count(&fixture->roots), 0);
+}
+
 static void test_a_newer_format_is_refused(void **state)
 {
 	struct fixture *fixture = *state;
@@ -295,6 +325,7 @@ int main(void)
 		TEST(test_a_running_one_stays_running),
 		TEST(test_a_record_comes_back),
 		TEST(test_a_damaged_record),
+		TEST(test_what_is_damaged_is_listed),
 		TEST(test_a_newer_format_is_refused),
 	};
 
