@@ -183,6 +183,11 @@ static void print_timings(struct cor_session *session)
 	cor_free(text);
 }
 
+static void note_that_it_runs_on(const struct foreground *fg)
+{
+	report_note("let go of '%s', which may run on; 'coracle kill %s' ends it", fg->name, fg->name);
+}
+
 /* How the session ended, as an exit status and a line for what the status does not tell. */
 static int status_of(const struct foreground *fg, enum cor_session_result result, const struct cor_exit *end)
 {
@@ -190,8 +195,7 @@ static int status_of(const struct foreground *fg, enum cor_session_result result
 	case COR_SESSION_DETACHED:
 		return 0;
 	case COR_SESSION_INTERRUPTED:
-		report_note("let go of '%s', which may run on; 'coracle kill %s' ends it", fg->name,
-			    fg->name);
+		note_that_it_runs_on(fg);
 		return 128 + (int)now.last;
 	default:
 		if (end->reason[0])
@@ -220,7 +224,8 @@ int foreground_run(struct foreground *fg, struct cor_session *session, int *ret_
 	cor_session_free(session);
 	foreground_release(fg);
 	if (r == -EPIPE) {
-		/* Who read our output has gone, as with `… | head`: end as other programs do, without a word. */
+		/* Who read our output has gone, as with `… | head`: end as other programs do. */
+		note_that_it_runs_on(fg);
 		*ret_status = 128 + SIGPIPE;
 		return 0;
 	}

@@ -163,8 +163,8 @@ setup() {
 	is 125 "--timings needs the foreground; leave --detach away"
 }
 
-@test "a reader that goes away ends the command without a word" {
-	run --separate-stderr bash -c "'$fake' run busybox pipe; echo \$?"
+@test "a reader that goes away ends the command, which says what it leaves behind" {
+	run --separate-stderr bash -c "'$fake' run --name n busybox pipe; echo \$?"
 	[ "$output" = 141 ]
-	[ -z "$stderr" ]
+	[ "$stderr" = "coracle: let go of 'n', which may run on; 'coracle kill n' ends it" ]
 }
