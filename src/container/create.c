@@ -19,7 +19,8 @@
 #define MIN_MEMORY     (64 * MIB) /* less does not hold the kernel and its init */
 #define DEFAULT_MEMORY GIB
 #define DEFAULT_CPUS   2
-#define MAX_CPUS       255
+#define MIN_CPUS       0.01
+#define GUEST_CPUS     64 /* CONFIG_NR_CPUS in kernel/base.config: the guest would not see more */
 
 /* ---- the machine ---- */
 
@@ -45,12 +46,15 @@ static int choose_file(const char *path, const char *what, char **ret, struct co
 static int choose_machine(const struct cor_container_options *options, struct machine_config *machine,
 			  struct cor_error *err)
 {
+	unsigned most = MIN(host_cpus(), (unsigned)GUEST_CPUS);
 	const char *accelerator = options->accelerator ? options->accelerator : "auto";
 	int r;
 
-	if (options->cpus < 0 || options->cpus > MAX_CPUS)
-		return cor_fail(err, COR_INVALID, EINVAL, "%g CPUs: from 0.01 to %d are possible",
-				options->cpus, MAX_CPUS);
+	/* Asked the other way round it would let a NaN in. */
+	if (options->cpus != 0 && !(options->cpus >= MIN_CPUS && options->cpus <= most))
+		return cor_fail(err, COR_INVALID, EINVAL,
+				"the range of CPUs is from %.2f to %u, so %g are not available", MIN_CPUS,
+				most, options->cpus);
 	machine->cpus = MIN(host_cpus(), (unsigned)DEFAULT_CPUS);
 	if (options->cpus > 0)
 		machine->cpus = (unsigned)options->cpus + (options->cpus > (double)(unsigned)options->cpus);

@@ -128,7 +128,12 @@ box() { coracle run --rm "$@"; }
 	[ "${lines[0]}" = 1 ]
 	kib=$(awk '{print $2}' <<<"${lines[1]}")
 	[ "$kib" -gt 100000 ] && [ "$kib" -lt 204800 ]
-	[ "$(box --cpus 3 busybox nproc)" = 3 ]
+	most=$(getconf _NPROCESSORS_ONLN)
+	(( most <= 64 )) || most=64
+	[ "$(box --cpus "$most" busybox nproc)" = "$most" ]
+	run box --cpus $((most + 1)) busybox nproc
+	[ "$status" -eq 125 ]
+	[[ $output == *"range of CPUs is from 0.01 to $most"* ]]
 }
 
 @test "--kernel, --kernel-arg" {
