@@ -141,9 +141,10 @@ int json_get_strv(const json_t *object, const char *key, struct strv *value)
 
 json_t *json_from_strv(const struct strv *v)
 {
-	json_t *array = json_array();
+	_json_ json_t *array = json_array();
 
 	for (size_t i = 0; i < v->count; i++)
-		json_array_append_new(array, json_string(v->items[i]));
-	return array;
+		if (json_array_append_new(array, json_string(v->items[i])) < 0)
+			return NULL;
+	return steal_ptr(array);
 }

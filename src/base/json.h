@@ -33,5 +33,5 @@ int json_get_object(const json_t *object, const char *key, json_t **value);
 /* Appends the strings of an array member to *value. */
 int json_get_strv(const json_t *object, const char *key, struct strv *value);
 
-/* A new array of the strings. */
+/* A new array of the strings; NULL where one is not UTF-8. */
 json_t *json_from_strv(const struct strv *v);

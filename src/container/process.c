@@ -167,7 +167,37 @@ static int set_rlimits(json_t *process, const char *const *ulimits, struct cor_e
 	return r;
 }
 
-/* JSON holds text, and arguments may be any bytes; jansson leaves out what is not UTF-8. */
+static bool is_text(const char *s)
+{
+	_json_ json_t *string = s ? json_string(s) : NULL;
+
+	return !s || string;
+}
+
+int text_check(const char *option, const char *s, struct cor_error *err)
+{
+	return is_text(s) ? 0 : cor_fail(err, COR_INVALID, EILSEQ, "%s is not UTF-8", option);
+}
+
+int texts_check(const char *option, const char *const *list, struct cor_error *err)
+{
+	int r = 0;
+
+	for (; r == 0 && list && *list; list++)
+		r = text_check(option, *list, err);
+	return r;
+}
+
+int process_texts_check(const struct cor_process_options *options, struct cor_error *err)
+{
+	int r = texts_check("the command", options->args, err);
+
+	r = r ?: texts_check("--env", options->env, err);
+	r = r ?: text_check("--user", options->user, err);
+	return r ?: text_check("--workdir", options->working_directory, err);
+}
+
+/* What is the image's own was read from JSON. */
 static int set_strings(json_t *process, const struct strv *args, const struct strv *env, const char *cwd,
 		       struct cor_error *err)
 {
@@ -177,8 +207,7 @@ static int set_strings(json_t *process, const struct strv *args, const struct st
 	json_object_set_new(process, "args", arg_array);
 	json_object_set_new(process, "env", env_array);
 	json_object_set_new(process, "cwd", cwd_string);
-	if (json_array_size(arg_array) != args->count || json_array_size(env_array) != env->count ||
-	    !cwd_string)
+	if (!arg_array || !env_array || !cwd_string)
 		return cor_fail(err, COR_INVALID, EILSEQ, "arguments, variables and paths must be UTF-8");
 	return 0;
 }
@@ -221,8 +250,10 @@ int exec_process_build(const struct cor_process_options *options, const json_t *
 	_strv_ struct strv env = {0}, args = {0};
 	const char *cwd = options->working_directory;
 	uint64_t caps;
-	int r;
+	int r = process_texts_check(options, err);
 
+	if (r < 0)
+		return r;
 	if (!json_is_object(process) || json_get_strv(process, "env", &env) < 0)
 		return cor_fail(err, COR_CORRUPT, EBADMSG, "config.json: no process");
 	add_list(&args, options->args);

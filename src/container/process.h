@@ -13,6 +13,11 @@ int container_process_build(const struct cor_container_options *options, const j
 int exec_process_build(const struct cor_process_options *options, const json_t *config, json_t **ret,
 		       struct cor_error *err);
 
+/* COR_INVALID, naming the option, for what is not UTF-8 and so would not arrive: a document leaves it out. NULL is fine. */
+int text_check(const char *option, const char *s, struct cor_error *err);
+int texts_check(const char *option, const char *const *list, struct cor_error *err);
+int process_texts_check(const struct cor_process_options *options, struct cor_error *err);
+
 /* A member that is a string with something in it, borrowed; otherwise NULL. */
 const char *image_string(const json_t *image, const char *key);
 

@@ -257,14 +257,56 @@ static json_t *build_annotations(const char *const *annotations)
 	return object;
 }
 
+/* JSON holds text, and words of a command line may be any bytes: what would not arrive is refused. */
+static int check_texts(const struct cor_container_options *options, struct cor_error *err)
+{
+	const struct {
+		const char *option, *text;
+	} texts[] = {
+		{"the image's name", options->image},    {"--name", options->name},
+		{"--hostname", options->hostname},       {"--network", options->network},
+		{"--stop-signal", options->stop_signal}, {"--platform", options->platform},
+		{"--kernel", options->kernel},           {"--init-image", options->init_image},
+		{"--accel", options->accelerator},
+	};
+	const struct {
+		const char *option;
+		const char *const *list;
+	} lists[] = {
+		{"--entrypoint", options->entrypoint},
+		{"--label", options->labels},
+		{"--annotation", options->annotations},
+		{"--cap-add", options->cap_add},
+		{"--cap-drop", options->cap_drop},
+		{"--security-opt", options->security},
+		{"--ulimit", options->ulimits},
+		{"--sysctl", options->sysctls},
+		{"--tmpfs", options->tmpfs},
+		{"--add-host", options->add_hosts},
+		{"--dns", options->dns},
+		{"--dns-search", options->dns_search},
+		{"--dns-option", options->dns_options},
+		{"--kernel-arg", options->kernel_args},
+	};
+	int r = process_texts_check(&options->process, err);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(texts); i++)
+		r = text_check(texts[i].option, texts[i].text, err);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(lists); i++)
+		r = texts_check(lists[i].option, lists[i].list, err);
+	return r;
+}
+
 int container_spec_build(const struct cor_container_options *options, const json_t *image_config,
 			 const char *id, struct container_spec *ret, struct cor_error *err)
 {
 	_cleanup_(container_spec_release) struct container_spec spec = {0};
 	json_t *image = NULL, *process = NULL, *mounts = NULL, *linux_part = NULL;
 	bool no_new_privileges = false;
-	int r = 0;
+	int r = check_texts(options, err);
 
+	if (r < 0)
+		return r;
 	if (json_get_object(image_config, "config", &image) < 0)
 		return cor_fail(err, COR_CORRUPT, EBADMSG, "image '%s': its configuration is no object",
 				options->image);

@@ -199,6 +199,34 @@ static void test_refusals(void **state)
 	}
 }
 
+static void test_what_is_not_utf8_is_refused_by_name(void **state)
+{
+	static const char *const bad[] = {"fine", "x=\xff", NULL};
+	const struct {
+		const char *option;
+		struct cor_container_options options;
+	} cases[] = {
+		{"the command", {.process.args = bad}}, {"--env", {.process.env = bad}},
+		{"--user", {.process.user = bad[1]}},   {"--workdir", {.process.working_directory = "/\xff"}},
+		{"--label", {.labels = bad}},           {"--annotation", {.annotations = bad}},
+		{"--sysctl", {.sysctls = bad}},         {"--tmpfs", {.tmpfs = bad}},
+		{"--kernel-arg", {.kernel_args = bad}}, {"--name", {.name = bad[1]}},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct cor_container_options options = cases[i].options;
+		_cleanup_(container_spec_release) struct container_spec spec = {0};
+		struct cor_error err = {0};
+
+		options.image = "i";
+		if (!options.process.args)
+			options.process.args = LIST{"a", NULL};
+		assert_int_equal(build("{}", &options, &spec, &err), -EILSEQ);
+		assert_int_equal(err.status, COR_INVALID);
+		assert_non_null(strstr(err.msg, cases[i].option));
+	}
+}
+
 static void test_exec_inherits(void **state)
 {
 	struct cor_container_options options = {.image = "i",
@@ -218,6 +246,8 @@ static void test_exec_inherits(void **state)
 			    "1000");
 	assert_int_equal(json_get_strv(process, "env", &env), 0);
 	assert_string_equal(env_get(&env, "X"), "1");
+	exec_options.user = "\xff";
+	assert_int_equal(exec_process_build(&exec_options, spec.config, &as_root, NULL), -EILSEQ);
 	exec_options.user = "0";
 	assert_int_equal(exec_process_build(&exec_options, spec.config, &as_root, NULL), 0);
 	assert_int_equal(
@@ -234,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_a_fraction_of_a_cpu_is_a_limit),
 		cmocka_unit_test(test_labels_and_hostname),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_what_is_not_utf8_is_refused_by_name),
 		cmocka_unit_test(test_exec_inherits),
 	};
 
