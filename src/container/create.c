@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sys/stat.h>
 
 #define PROFILE_MAX    (1u << 20)
 #define MIN_MEMORY     (64 * MIB) /* less does not hold the kernel and its init */
@@ -109,6 +110,19 @@ static int write_seccomp(const struct bundle *bundle, const struct container_spe
 	return r < 0 ? cor_fail_errno(err, r, "container %.12s: write seccomp.bpf", bundle->id) : 0;
 }
 
+static int write_config(const struct bundle *bundle, const struct container_spec *spec, struct cor_error *err)
+{
+	struct stat st;
+	int r = json_write_new(bundle->dir, "config.json", spec->config, 0600, err);
+
+	if (r == 0 && fstatat(bundle->dir, "config.json", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return cor_fail_errno(err, errno, "container %.12s: config.json", bundle->id);
+	if (r == 0 && (uint64_t)st.st_size > OCI_CONFIG_MAX)
+		return cor_fail(err, COR_INVALID, E2BIG,
+				"variables, arguments and annotations take more than 1 MiB");
+	return r;
+}
+
 static int write_disk(const struct bundle *bundle, const struct image_rootfs *rootfs, struct cor_error *err)
 {
 	_fd_ int fd = openat(bundle->dir, "root.qcow2", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -148,7 +162,7 @@ static int write_bundle(struct cor_context *ctx, const struct cor_container_opti
 	r = r ?: write_seccomp(bundle, &spec, err);
 	r = r ?: guest_files_write(bundle->dir, options, spec.hostname, err);
 	r = r ?: write_disk(bundle, rootfs, err);
-	r = r ?: json_write_new(bundle->dir, "config.json", spec.config, 0600, err);
+	r = r ?: write_config(bundle, &spec, err);
 	if (r < 0)
 		return r;
 	fill_record(options, rootfs, &spec, bundle, record);

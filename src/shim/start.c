@@ -12,7 +12,6 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#define CONFIG_MAX  (1u << 20)
 #define SECCOMP_MAX (1u << 18)
 #define FILE_LIMIT  (1u << 20)
 #define FILES_MAX   64u
@@ -163,7 +162,8 @@ static int read_files(struct bundle_files *bundle, int data_dir, struct cor_erro
 
 static int read_bundle(struct shim *shim, struct bundle_files *bundle, struct cor_error *err)
 {
-	int r = file_read(shim->data_dir, "config.json", CONFIG_MAX, &bundle->config, &bundle->config_size);
+	int r = file_read(shim->data_dir, "config.json", OCI_CONFIG_MAX, &bundle->config,
+			  &bundle->config_size);
 
 	if (r < 0)
 		return cor_fail_errno(err, r, "the container's config.json");

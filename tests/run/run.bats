@@ -136,6 +136,19 @@ box() { coracle run --rm "$@"; }
 	[[ $output == *"range of CPUs is from 0.01 to $most"* ]]
 }
 
+@test "what start could not read is refused by create" {
+	value=$(head -c 60000 /dev/zero | tr '\0' x)
+	for i in 1 2 3 4 5 6 7 8 9; do
+		echo "A$i=$value"
+	done >"$WORK/large"
+	sed s/A/B/ "$WORK/large" >"$WORK/larger"
+	run coracle create --name large --env-file "$WORK/large" --env-file "$WORK/larger" busybox true
+	[ "$status" -ne 0 ]
+	[[ $output == *"take more than 1 MiB"* ]]
+	run coracle inspect large
+	[ "$status" -ne 0 ]
+}
+
 @test "--kernel, --kernel-arg" {
 	[[ $(box --kernel-arg coracle.test=1 busybox cat /proc/cmdline) == *coracle.test=1* ]]
 	box --kernel "$("$top/kernel/build.sh")" busybox true
