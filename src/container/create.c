@@ -59,6 +59,8 @@ static int choose_machine(const struct cor_container_options *options, struct ma
 	machine->cpus = MIN(host_cpus(), (unsigned)DEFAULT_CPUS);
 	if (options->cpus > 0)
 		machine->cpus = (unsigned)options->cpus + (options->cpus > (double)(unsigned)options->cpus);
+	machine->nano_cpus = options->cpus > 0 ? (int64_t)(options->cpus * 1e9 + 0.5)
+					       : machine->cpus * INT64_C(1000000000);
 	machine->memory = options->memory ? options->memory : DEFAULT_MEMORY;
 	if (machine->memory < MIN_MEMORY)
 		return cor_fail(err, COR_INVALID, EINVAL,

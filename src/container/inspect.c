@@ -77,7 +77,7 @@ static json_t *host_json(const struct container_record *record, const json_t *co
 
 	return json_pack("{s:s, s:b, s:I, s:I, s:b, s:b, s:o}", "NetworkMode", "none", "AutoRemove",
 			 (int)record->auto_remove, "Memory", (json_int_t)record->machine.memory, "NanoCpus",
-			 (json_int_t)record->machine.cpus * 1000000000, "ReadonlyRootfs",
+			 (json_int_t)record->machine.nano_cpus, "ReadonlyRootfs",
 			 json_is_true(json_object_get(json_object_get(config, "root"), "readonly")), "Init",
 			 (int)record->reaper, "Capabilities", copy(capabilities, "bounding"));
 }

@@ -72,10 +72,10 @@ static json_t *string_or_null(const char *s)
 
 static json_t *machine_to_json(const struct machine_config *machine)
 {
-	return json_pack("{s:i, s:I, s:o, s:o, s:o, s:o, s:b}", "cpus", (int)machine->cpus, "memory",
-			 (json_int_t)machine->memory, "kernel", string_or_null(machine->kernel), "kernelArgs",
-			 json_from_strv(&machine->kernel_args), "initramfs",
-			 string_or_null(machine->initramfs), "accelerator",
+	return json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o, s:b}", "cpus", (int)machine->cpus, "nanoCpus",
+			 (json_int_t)machine->nano_cpus, "memory", (json_int_t)machine->memory, "kernel",
+			 string_or_null(machine->kernel), "kernelArgs", json_from_strv(&machine->kernel_args),
+			 "initramfs", string_or_null(machine->initramfs), "accelerator",
 			 string_or_null(machine->accelerator), "virtualization",
 			 (int)machine->virtualization);
 }
@@ -119,6 +119,8 @@ static int machine_from_json(const json_t *object, struct machine_config *machin
 	int r = 0;
 
 	r = r ?: json_get_int(object, "cpus", &cpus);
+	machine->nano_cpus = 0;
+	r = r ?: json_get_int(object, "nanoCpus", &machine->nano_cpus);
 	r = r ?: json_get_int(object, "memory", &memory);
 	r = r ?: read_string(object, "kernel", &machine->kernel);
 	r = r ?: json_get_strv(object, "kernelArgs", &machine->kernel_args);
@@ -126,8 +128,11 @@ static int machine_from_json(const json_t *object, struct machine_config *machin
 	r = r ?: read_string(object, "accelerator", &machine->accelerator);
 	r = r ?: json_get_bool(object, "virtualization", &machine->virtualization);
 	if (cpus < 1 || cpus > 1024 || memory < 0)
-		r = -EINVAL;
+		return -EINVAL;
 	machine->cpus = (unsigned)cpus;
+	/* Records of before have none. */
+	if (machine->nano_cpus <= 0)
+		machine->nano_cpus = cpus * INT64_C(1000000000);
 	machine->memory = (uint64_t)memory;
 	return r;
 }

@@ -8,15 +8,14 @@
 #include "coracle/container.h"
 
 #include <jansson.h>
-
-#include <jansson.h>
 #include <stdint.h>
 
 /* The machine that runs it. */
 struct machine_config {
 	unsigned cpus;
-	uint64_t memory; /* bytes */
-	char *kernel;    /* absolute path; NULL: the installation's at start */
+	int64_t nano_cpus; /* as asked for: less than the CPUs is a limit inside the machine */
+	uint64_t memory;   /* bytes */
+	char *kernel;      /* absolute path; NULL: the installation's at start */
 	struct strv kernel_args;
 	char *initramfs;   /* absolute path; NULL: the installation's */
 	char *accelerator; /* "auto", "kvm", "tcg" */

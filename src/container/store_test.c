@@ -245,6 +245,8 @@ static void test_a_record_comes_back(void **state)
 	assert_string_equal(read_back.name, "box");
 	assert_true(read_back.auto_remove);
 	assert_null(read_back.machine.kernel);
+	/* It was not written: as of a record of before. */
+	assert_int_equal(read_back.machine.nano_cpus, 1000000000);
 	assert_string_equal(read_back.args.items[0], "sh");
 }
 

@@ -136,6 +136,12 @@ box() { coracle run --rm "$@"; }
 	[[ $output == *"range of CPUs is from 0.01 to $most"* ]]
 }
 
+@test "inspect tells the CPUs that were asked for" {
+	coracle create --name half --cpus 0.5 busybox true
+	[ "$(coracle inspect half | jq -c '.[0] | [.HostConfig.NanoCpus, .Machine.Cpus]')" = "[500000000,1]" ]
+	coracle rm half
+}
+
 @test "what start could not read is refused by create" {
 	value=$(head -c 60000 /dev/zero | tr '\0' x)
 	for i in 1 2 3 4 5 6 7 8 9; do
