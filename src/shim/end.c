@@ -11,7 +11,7 @@
 #include <signal.h>
 
 #define SHUTDOWN_MS 15000
-#define STALL_MS    1000  /* without a byte read: a reader that stands still */
+#define STALL_MS    5000  /* without a byte read: a reader that stands still; a message may be a MiB */
 #define KILL_MS     10000 /* between SIGKILL to the process and the end of the machine */
 #define LINGER_MS   100   /* for last bytes on their way to clients */
 #define FIRST_MS    10000 /* for the client that started us: it may not have asked yet */
@@ -295,8 +295,11 @@ void shim_stop(struct shim *shim, int signal, int64_t timeout_ms)
 		return;
 	signal_process(shim, signal);
 	uv_update_time(&shim->loop);
-	uv_timer_start(&shim->stall_timer, on_stall_look, STALL_MS, STALL_MS);
-	if (timeout_ms >= 0)
+	if (!uv_is_active((uv_handle_t *)&shim->stall_timer))
+		uv_timer_start(&shim->stall_timer, on_stall_look, STALL_MS, STALL_MS);
+	/* Who asks again makes the end come sooner, but not later. */
+	if (timeout_ms >= 0 && (!uv_is_active((uv_handle_t *)&shim->stop_timer) ||
+				uv_timer_get_due_in(&shim->stop_timer) > (uint64_t)timeout_ms))
 		uv_timer_start(&shim->stop_timer, on_stop_timeout, (uint64_t)timeout_ms, 0);
 }
 
