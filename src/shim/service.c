@@ -226,6 +226,7 @@ struct question {
 	struct shim *shim;
 	struct rpc_call *call; /* NULL once its client gave up */
 	void (*answer)(struct shim *shim, struct rpc_call *call, const ProtobufCMessage *response);
+	bool kills; /* whatever the answer: the process's end or the machine's comes soon */
 	bool answered;
 };
 
@@ -255,31 +256,31 @@ static void on_answer(const ProtobufCMessage *response, const struct cor_error *
 		free(question);
 	else if (response)
 		question->answer(question->shim, question->call, response);
+	else if (question->kills)
+		answer_empty(question->call);
 	else
 		refuse(question, *status);
 }
 
-static int ask_guest(struct shim *shim, struct rpc_call *call, const char *path,
-		     const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type,
-		     void (*answer)(struct shim *shim, struct rpc_call *call,
-				    const ProtobufCMessage *response),
-		     struct cor_error *err)
+static int ask(struct question asked, const char *path, const ProtobufCMessage *request,
+	       const ProtobufCMessageDescriptor *type, struct cor_error *err)
 {
 	static const struct rpc_call_events events = {.on_end = on_question_end};
+	struct shim *shim = asked.shim;
 	struct question *question;
 	int r;
 
 	if (shim->stage != RUNNING || !shim->guest)
 		return cor_fail(err, COR_BUSY, ENOTCONN, "container %.12s is not running", shim->id);
 	question = xcalloc(1, sizeof(*question));
-	*question = (struct question){.shim = shim, .call = call, .answer = answer};
+	*question = asked;
 	r = rpc_call_unary(shim->guest, path, request, type, ASK_TIMEOUT_MS, on_answer, question, err);
 	if (r < 0) {
 		free(question);
 		return r;
 	}
 	shim->open_calls++;
-	rpc_call_listen(call, &events, question);
+	rpc_call_listen(asked.call, &events, question);
 	return 0;
 }
 
@@ -301,15 +302,20 @@ static int signal_process(void *service, struct rpc_call *call, const ProtobufCM
 	Coracle__Agent__V1__SignalProcessRequest question = CORACLE__AGENT__V1__SIGNAL_PROCESS_REQUEST__INIT;
 	const Coracle__Shim__V1__SignalRequest *signal = (const void *)request;
 	struct shim *shim = service;
+	bool kills;
+	int r;
 
 	question.container_id = shim->id;
 	question.process_id = process_or_first(signal->process_id);
 	question.signal = signal->signal;
 	question.all = signal->all;
-	if (signal->signal == SIGKILL && (signal->all || str_equal(question.process_id, FIRST_PROCESS)))
-		hub_let_flow(shim->hub);
-	return ask_guest(shim, call, AGENT("SignalProcess"), &question.base,
-			 &coracle__agent__v1__empty__descriptor, on_empty, err);
+	kills = signal->signal == SIGKILL && (signal->all || str_equal(question.process_id, FIRST_PROCESS));
+	r = ask((struct question){.shim = shim, .call = call, .answer = on_empty, .kills = kills},
+		AGENT("SignalProcess"), &question.base, &coracle__agent__v1__empty__descriptor, err);
+	/* A guest that does not even do this loses its machine. */
+	if (r == 0 && kills)
+		shim_stop(shim, SIGKILL, 0);
+	return r;
 }
 
 static int resize(void *service, struct rpc_call *call, const ProtobufCMessage *request,
@@ -322,8 +328,8 @@ static int resize(void *service, struct rpc_call *call, const ProtobufCMessage *
 	question.container_id = shim->id;
 	question.process_id = process_or_first(resize->process_id);
 	question.window = resize->window;
-	return ask_guest(shim, call, AGENT("ResizeProcess"), &question.base,
-			 &coracle__agent__v1__empty__descriptor, on_empty, err);
+	return ask((struct question){.shim = shim, .call = call, .answer = on_empty}, AGENT("ResizeProcess"),
+		   &question.base, &coracle__agent__v1__empty__descriptor, err);
 }
 
 /* ---- Statistics ---- */
@@ -373,8 +379,8 @@ static int statistics(void *service, struct rpc_call *call, const ProtobufCMessa
 	struct shim *shim = service;
 
 	question.container_id = shim->id;
-	return ask_guest(shim, call, AGENT("GetStatistics"), &question.base,
-			 &coracle__agent__v1__statistics__descriptor, on_statistics, err);
+	return ask((struct question){.shim = shim, .call = call, .answer = on_statistics},
+		   AGENT("GetStatistics"), &question.base, &coracle__agent__v1__statistics__descriptor, err);
 }
 
 /* ---- the relay ---- */

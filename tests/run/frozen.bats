@@ -34,12 +34,22 @@ within() {
 	[ "$status" -eq 125 ]
 	[[ $output == *"guest does not answer"*"rm -f ice"* ]]
 	[ "${#lines[@]}" -eq 1 ]
-	within 25 kill ice
+	within 25 kill -s TERM ice
 	[ "$status" -ne 0 ]
 	[[ $output == *"guest does not answer"* ]]
 	within 20 rm -f ice
 	[ "$status" -eq 0 ]
 	await none
+}
+
+@test "a frozen machine is killed: SIGKILL needs no guest that answers" {
+	coracle run -d --name ice busybox sleep 1000
+	kill -STOP "$(vmm_of ice)"
+	within 18 kill ice
+	[ "$status" -eq 0 ]
+	within 5 wait ice
+	[ "${lines[0]}" = 137 ]
+	coracle rm ice
 }
 
 @test "a frozen machine is stopped: after its time and ten seconds it is killed" {
@@ -61,6 +71,17 @@ within() {
 	[ "$status" -eq 0 ]
 	wait $first
 	coracle rm ice
+}
+
+@test "a process that does not listen is killed when the first stop said so, however often it is asked again" {
+	coracle run -d --name deaf busybox sh -c 'trap "" TERM; while :; do sleep 0.1; done'
+	"$CORACLE" stop -t 4 deaf 3>&- &
+	first=$!
+	sleep 1
+	within 25 stop -t 100 deaf
+	[ "$status" -eq 0 ]
+	wait $first
+	coracle rm deaf
 }
 
 @test "a machine that freezes while it shuts down is killed" {
