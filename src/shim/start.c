@@ -129,20 +129,18 @@ static int read_file_entry(struct bundle_files *bundle, int dir, const char *nam
 {
 	Coracle__Agent__V1__GuestFile *file;
 	struct stat st;
-	char *data = NULL;
+	_free_ char *data = NULL;
 	size_t size = 0;
 	int r = file_read(dir, name, FILE_LIMIT, &data, &size);
 
 	if (r < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return cor_fail_errno(err, r < 0 ? r : errno, "the container's file '%s'", name);
-	if (bundle->count == FILES_MAX) {
-		free(data);
+	if (bundle->count == FILES_MAX)
 		return cor_fail(err, COR_INVALID, E2BIG, "the container has more than %u files", FILES_MAX);
-	}
 	file = xcalloc(1, sizeof(*file));
 	coracle__agent__v1__guest_file__init(file);
 	file->name = xstrdup(name);
-	file->content = (ProtobufCBinaryData){.len = size, .data = (uint8_t *)data};
+	file->content = (ProtobufCBinaryData){.len = size, .data = (uint8_t *)steal_ptr(data)};
 	file->mode = st.st_mode & 0777;
 	bundle->files[bundle->count++] = file;
 	return 0;
@@ -154,7 +152,9 @@ static int read_files(struct bundle_files *bundle, int data_dir, struct cor_erro
 	_dir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
-	while (r == 0 && dir && (entry = readdir(dir)))
+	if (!dir)
+		return cor_fail_errno(err, errno, "the container's folder 'files'");
+	while (r == 0 && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
 			r = read_file_entry(bundle, fd, entry->d_name, err);
 	return r;
