@@ -21,10 +21,12 @@ static void look_at(struct shim *shim, const char *line)
 	static const char panic[] = "Kernel panic - not syncing: ";
 	const char *found = strstr(line, panic);
 
-	if (found && !shim->panic[0])
-		text_copy(shim->panic, sizeof(shim->panic), found + sizeof(panic) - 1);
-	if (strstr(line, "Out of memory") || strstr(line, "out of memory"))
-		shim->guest_oom = true;
+	if (!found || shim->panic[0])
+		return;
+	text_copy(shim->panic, sizeof(shim->panic), found + sizeof(panic) - 1);
+	/* As mm/oom_kill.c words them. A process that was killed for its memory is no reason for the kernel to die. */
+	shim->guest_oom = str_after(shim->panic, "System is deadlocked on memory") ||
+			  str_after(shim->panic, "Out of memory");
 }
 
 void console_feed(struct shim *shim, const char *data, size_t size)

@@ -57,7 +57,26 @@ static void test_a_panic(void **state)
 	for (size_t i = 0; i < sizeof(text) - 1; i++)
 		console_feed(&f->shim, text + i, 1);
 	assert_string_equal(f->shim.panic, "VFS: Unable to mount root");
-	assert_true(f->shim.guest_oom);
+	/* A process ran out of memory, the kernel died of something else. */
+	assert_false(f->shim.guest_oom);
+}
+
+static void test_a_panic_for_want_of_memory(void **state)
+{
+	static const char *const reasons[] = {"System is deadlocked on memory",
+					      "Out of memory and no killable processes...",
+					      "Out of memory: system-wide panic_on_oom is enabled"};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
+		f->shim.panic[0] = '\0';
+		f->shim.guest_oom = false;
+		feed(f, "[    1.5] Kernel panic - not syncing: ");
+		feed(f, reasons[i]);
+		feed(f, "\r\n");
+		assert_string_equal(f->shim.panic, reasons[i]);
+		assert_true(f->shim.guest_oom);
+	}
 }
 
 /* It is a message for people at a terminal. */
@@ -113,6 +132,7 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_panic),
+		TEST(test_a_panic_for_want_of_memory),
 		TEST(test_a_panic_that_is_none_of_the_kernels),
 		TEST(test_bounds),
 		cmocka_unit_test(test_text),

@@ -70,7 +70,7 @@ struct shim {
 	struct rotating console_log;
 	struct buffer console_line;
 	char panic[200];   /* what the guest's kernel wrote as it died */
-	bool guest_oom;    /* it ran out of memory before */
+	bool guest_oom;    /* which was for want of memory */
 	char message[200]; /* the last line of the VMM's own */
 	unsigned message_count;
 
