@@ -22,6 +22,9 @@ struct cor_process_options {
 	unsigned rows, columns;         /* of the terminal; 0: unknown */
 };
 
+/* A stop_timeout_s of no seconds at all: `stop` kills without waiting. */
+#define COR_STOP_AT_ONCE (-2)
+
 /* A new container; zero means the default everywhere. All is borrowed during the call. */
 struct cor_container_options {
 	const char *image;              /* as cor_image_inspect takes it */
@@ -45,12 +48,12 @@ struct cor_container_options {
 	const char *network;            /* "none"; NULL: the default */
 	uint64_t shm_size;              /* bytes; 0: 64 MiB */
 	const char *stop_signal;        /* "SIGTERM", "TERM" or "15"; NULL: the image's, else SIGTERM */
-	int stop_timeout_s;             /* 0: 10; -1: for ever */
+	int stop_timeout_s;             /* 0: 10; -1: for ever; or COR_STOP_AT_ONCE */
 	bool privileged;
 	bool read_only;
 	bool init;                      /* reap orphans and forward signals */
 	bool auto_remove;               /* --rm */
-	double cpus;                    /* virtual CPUs, rounded up; a fraction is also a limit in the guest */
+	double cpus;                    /* virtual CPUs, rounded up, from 0.01 to what the host has; a fraction is also a limit in the guest */
 	uint64_t memory;                /* bytes */
 	const char *platform;           /* "linux/amd64" */
 	const char *kernel;             /* path of a vmlinux */

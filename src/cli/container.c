@@ -28,7 +28,8 @@ static const struct option container_options[] = {
 	{"shm-size", '\0', "SIZE", "size of /dev/shm (default 64m)"},
 	{"stop-signal", '\0', "SIGNAL", "what asks the process to end (default: the image's, else SIGTERM)",
 	 .offer = OFFER_SIGNALS},
-	{"stop-timeout", '\0', "SECONDS", "how long 'stop' waits before it kills; -1: for ever (default 10)"},
+	{"stop-timeout", '\0', "SECONDS",
+	 "how long 'stop' waits before it kills; 0: not at all, -1: for ever (default 10)"},
 	{0},
 };
 const struct option_group container_group = {"Container", container_options};
@@ -92,10 +93,9 @@ static int fill_numbers(struct cor_container_options *options, const struct argu
 		r = arguments_number(args, "stop-timeout", -1, INT_MAX, &timeout, err);
 	if (r < 0)
 		return r;
-	if (arguments_given(args, "stop-timeout") && timeout == 0)
-		return report_usage(err, "--stop-timeout 0: must be a second or more, or -1 for ever; "
-					 "'coracle kill' does not wait");
 	options->stop_timeout_s = (int)timeout;
+	if (arguments_given(args, "stop-timeout") && timeout == 0)
+		options->stop_timeout_s = COR_STOP_AT_ONCE;
 	return 0;
 }
 

@@ -65,7 +65,7 @@ int value_cpus(const char *text, double *ret)
 
 	if (!end || *end)
 		return -EINVAL;
-	if ((whole == 0 && billionths == 0) || whole > 4096 || (whole == 4096 && billionths))
+	if (whole > 4096 || (whole == 4096 && billionths))
 		return -ERANGE;
 	*ret = (double)whole + (double)billionths / 1e9;
 	return 0;

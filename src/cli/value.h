@@ -7,7 +7,7 @@
 
 int value_number(const char *text, int64_t min, int64_t max, int64_t *ret);
 
-/* "0.5", "2": more than 0, at most 4096. */
+/* "0.5", "2": at most 4096; 0 is as if nothing were said. */
 int value_cpus(const char *text, double *ret);
 
 /* "512", "64k", "1.5g", "2GiB": bytes, powers of 1024. */

@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(value_size(plain, &same) == 0 && same == bytes);
 	}
 	if (value_cpus(text, &cpus) == 0)
-		assert(cpus > 0 && cpus <= 4096);
+		assert(cpus >= 0 && cpus <= 4096);
 	if (value_duration(text, &number) == 0) {
 		_text_ char *plain = text_format("%lldns", (long long)number);
 

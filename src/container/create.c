@@ -20,6 +20,7 @@
 #define MIN_MEMORY     (64 * MIB) /* less does not hold the kernel and its init */
 #define DEFAULT_MEMORY GIB
 #define DEFAULT_CPUS   2
+#define DEFAULT_STOP_S 10
 #define MIN_CPUS       0.01
 #define GUEST_CPUS     64 /* CONFIG_NR_CPUS in kernel/base.config: the guest would not see more */
 
@@ -134,6 +135,11 @@ static int write_disk(const struct bundle *bundle, const struct image_rootfs *ro
 	return qcow2_create(fd, rootfs->size, err);
 }
 
+static int stop_timeout(int given)
+{
+	return given == 0 ? DEFAULT_STOP_S : given == COR_STOP_AT_ONCE ? 0 : given;
+}
+
 static void fill_record(const struct cor_container_options *options, const struct image_rootfs *rootfs,
 			const struct container_spec *spec, const struct bundle *bundle,
 			struct container_record *record)
@@ -143,7 +149,7 @@ static void fill_record(const struct cor_container_options *options, const struc
 	record->image_id = xstrdup(rootfs->image_id);
 	record->rootfs = xstrdup(rootfs->path);
 	record->stop_signal = spec->stop_signal;
-	record->stop_timeout_s = options->stop_timeout_s ? options->stop_timeout_s : 10;
+	record->stop_timeout_s = stop_timeout(options->stop_timeout_s);
 	record->auto_remove = options->auto_remove;
 	record->terminal = options->process.terminal;
 	record->interactive = options->process.interactive;
@@ -193,6 +199,9 @@ int cor_container_create(struct cor_context *ctx, const struct cor_container_opt
 
 	if (str_empty(options->image))
 		return cor_fail(err, COR_INVALID, EINVAL, "no image was named");
+	if (options->stop_timeout_s < COR_STOP_AT_ONCE)
+		return cor_fail(err, COR_INVALID, EINVAL, "%d is no time to stop in",
+				options->stop_timeout_s);
 	record.name = options->name ? xstrdup(options->name) : container_name_invent(&ctx->roots);
 	r = container_name_check(&ctx->roots, record.name, err);
 	r = r ?: check_network(options->network, err);

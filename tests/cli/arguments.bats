@@ -85,8 +85,8 @@ load common
 @test "values of the wrong form are told with the right one" {
 	cli run -m lots busybox
 	is 125 "--memory 'lots': must be a size such as 512m or 2g"
-	cli run --cpus 0 busybox
-	is 125 "--cpus '0': must be a number such as 2 or 0.5"
+	cli run --cpus many busybox
+	is 125 "--cpus 'many': must be a number such as 2 or 0.5"
 	cli run --accel hvf busybox
 	is 125 "--accel 'hvf': must be one of: auto kvm tcg"
 	cli stop -t soon runner

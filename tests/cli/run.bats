@@ -30,6 +30,12 @@ setup() {
 	asked "create busybox cpus=0 memory=0 shm=0 stop-timeout=0" "user=- dir=- tty=0 in=0 privileged=0 size=0x0"
 }
 
+@test "--cpus 0 is the default, as docker has it, --stop-timeout 0 no time at all" {
+	calls create --cpus 0 --stop-timeout 0 busybox
+	is 0
+	asked "create busybox cpus=0 memory=0 shm=0 stop-timeout=-2"
+}
+
 @test "--entrypoint replaces, and an empty one takes away" {
 	calls create --entrypoint /bin/x busybox a
 	asked "entrypoint=/bin/x" "arg=a"

@@ -142,6 +142,14 @@ box() { coracle run --rm "$@"; }
 	coracle rm half
 }
 
+@test "--stop-timeout 0 kills without waiting" {
+	coracle run -d --name hasty --stop-timeout 0 busybox sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done'
+	[ "$(coracle inspect hasty | jq '.[0].Config.StopTimeout')" = 0 ]
+	coracle stop hasty
+	[ "$(coracle inspect hasty | jq '.[0].State.ExitCode')" = 137 ]
+	coracle rm hasty
+}
+
 @test "what start could not read is refused by create" {
 	value=$(head -c 60000 /dev/zero | tr '\0' x)
 	for i in 1 2 3 4 5 6 7 8 9; do
