@@ -3,6 +3,8 @@
 #include "container/context.h"
 #include "container/store.h"
 
+#include <errno.h>
+
 int cor_image_load(struct cor_context *ctx, int fd, const struct cor_image_load_options *options,
 		   struct cor_strings *ret_names, struct cor_error *err)
 {
@@ -55,11 +57,12 @@ static bool used_by_container(void *userdata, const char *image_id, char **ret_n
 	}
 	strv_foreach (&ids, i, id) {
 		_cleanup_(container_record_release) struct container_record record = {0};
+		int r = container_record_read(&ctx->roots, id, &record, NULL);
 
-		if (container_record_read(&ctx->roots, id, &record, NULL) < 0 ||
-		    !str_equal(record.image_id, image_id))
+		if (r == -ENOENT || (r == 0 && !str_equal(record.image_id, image_id)))
 			continue;
-		*ret_name = xstrdup(record.name);
+		/* One whose record cannot be read may have been made of it. */
+		*ret_name = r < 0 ? xstrndup(id, ID_SHORT_SIZE - 1) : xstrdup(record.name);
 		return true;
 	}
 	return false;

@@ -108,3 +108,13 @@ logged() { coracle logs "$1" | grep -q "$2"; }
 	grep -q running "$WORK/first" "$WORK/second"
 	coracle rm -f contested
 }
+
+@test "an image is kept for a container whose record cannot be read" {
+	id=$(coracle create --name broken busybox true)
+	: >"$CORACLE_ROOT/containers/$id/container.json"
+	run coracle image rm busybox
+	[ "$status" -eq 1 ]
+	[[ $output == *"container '${id:0:12}' uses the image"* ]]
+	[[ $(coracle ls -a) == *"Damaged"* ]]
+	coracle rm -f "$id"
+}
