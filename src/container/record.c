@@ -14,10 +14,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define RECORD_MAX    (4u << 20)
-#define LOCK_TRIES    1000
-#define LOCK_NAP_MS   2
-#define RUN_PATH_SIZE (2 + ID_SHORT_SIZE) /* "c/SHORTID" */
+#define RECORD_MAX      (4u << 20)
+#define LOCK_TRIES      1000
+#define LOCK_NAP_MS     2
+#define RUN_PATH_SIZE   (2 + ID_SHORT_SIZE) /* "c/SHORTID" */
+#define ASIDE_PATH_SIZE (RUN_PATH_SIZE + sizeof(".dead") - 1)
 
 void container_record_release(struct container_record *record)
 {
@@ -377,13 +378,18 @@ int container_is_locked(const struct roots *roots, const char *id)
 	return 0;
 }
 
+static void aside_path(const char *id, char out[static ASIDE_PATH_SIZE])
+{
+	snprintf(out, ASIDE_PATH_SIZE, "c/%.12s.dead", id);
+}
+
 /* Moved away first: a shim that starts meanwhile makes a folder of its own, and no file of that one may be taken for an old one. */
 static void free_run_folder(const struct roots *roots, const char *id)
 {
-	char path[RUN_PATH_SIZE], aside[RUN_PATH_SIZE + sizeof(".dead")];
+	char path[RUN_PATH_SIZE], aside[ASIDE_PATH_SIZE];
 
 	run_path(id, path);
-	snprintf(aside, sizeof(aside), "%s.dead", path);
+	aside_path(id, aside);
 	tree_remove(roots->run_fd, aside); /* of one who was killed at this */
 	if (renameat(roots->run_fd, path, roots->run_fd, aside) == 0)
 		tree_remove(roots->run_fd, aside);
@@ -441,7 +447,7 @@ int container_status(const struct roots *roots, const char *id, struct container
 
 int container_remove_files(const struct roots *roots, const char *id, const char *name, struct cor_error *err)
 {
-	char path[sizeof("containers/") + ID_SIZE], run[RUN_PATH_SIZE];
+	char path[sizeof("containers/") + ID_SIZE], run[RUN_PATH_SIZE], aside[ASIDE_PATH_SIZE];
 	int r;
 
 	if (!id_valid(id))
@@ -459,6 +465,8 @@ int container_remove_files(const struct roots *roots, const char *id, const char
 	r = tree_remove(roots->data_fd, path);
 	if (r < 0)
 		return cor_fail_errno(err, r, "remove '%s'", path);
+	aside_path(id, aside);
+	tree_remove(roots->run_fd, aside); /* of one who was killed while it freed the folder */
 	r = tree_remove(roots->run_fd, run);
 	return r < 0 ? cor_fail_errno(err, r, "remove '%s'", run) : 0;
 }

@@ -269,6 +269,23 @@ static void test_a_damaged_record(void **state)
 	assert_int_equal(container_name_check(&fixture->roots, "box", NULL), 0);
 }
 
+/* As one leaves it who is killed while it clears up after a shim. */
+static void leave_run_folder(const struct roots *roots, const char *id)
+{
+	_free_ char *path = str_format("c/%.12s.dead", id);
+	_fd_ int dir = -1;
+
+	assert_int_equal(dir_open_make(roots->run_fd, path, 0700, &dir), 0);
+	assert_int_equal(file_write_new(dir, "lock", "1\n", 2, 0600), 0);
+}
+
+static bool run_folder_left(const struct roots *roots, const char *id)
+{
+	_free_ char *path = str_format("c/%.12s.dead", id);
+
+	return faccessat(roots->run_fd, path, F_OK, 0) == 0;
+}
+
 static void test_what_is_damaged_is_listed(void **state)
 {
 	struct fixture *fixture = *state;
@@ -280,6 +297,7 @@ static void test_what_is_damaged_is_listed(void **state)
 	_fd_ int dir = -1;
 
 	assert_int_equal(make(&fixture->roots, "box", false, id, NULL), 0);
+	leave_run_folder(&fixture->roots, id);
 	dir = container_data_dir(&fixture->roots, id);
 	for (int i = 0; i < 2; i++) {
 		const char *text = i ? "{\"status\": 1}" : "";
@@ -296,6 +314,7 @@ static void test_what_is_damaged_is_listed(void **state)
 	}
 	assert_int_equal(cor_container_remove(&ctx, "box", true, NULL), 0);
 	assert_int_equal(bundle_count(&fixture->roots), 0);
+	assert_false(run_folder_left(&fixture->roots, id));
 }
 
 static void test_a_newer_format_is_refused(void **state)
