@@ -62,7 +62,8 @@ static void on_end(struct rpc_call *call, const struct cor_error *status, void *
 		free(relay);
 }
 
-int rpc_relay(struct rpc_call *incoming, struct rpc_conn *to, const char *path, struct cor_error *err)
+int rpc_relay(struct rpc_call *incoming, struct rpc_conn *to, const char *path, uint64_t timeout_ms,
+	      struct cor_error *err)
 {
 	static const struct rpc_call_events events = {.on_message = on_message,
 						      .on_half_close = on_half_close,
@@ -72,6 +73,8 @@ int rpc_relay(struct rpc_call *incoming, struct rpc_conn *to, const char *path, 
 	struct relay *relay = xcalloc(1, sizeof(*relay));
 	int r;
 
+	if (options.timeout_ms == RPC_NO_DEADLINE)
+		options.timeout_ms = timeout_ms;
 	relay->incoming = incoming;
 	r = rpc_call_begin(to, path, &options, &events, relay, &relay->outgoing, err);
 	if (r < 0) {

@@ -156,8 +156,9 @@ void rpc_call_pause(struct rpc_call *call);
 void rpc_call_resume(struct rpc_call *call);
 
 /* Joins a server's call with a new client call of the same path on another connection: messages, half-closes, cancellation, deadline
- * and status pass both ways, with flow control. */
-int rpc_relay(struct rpc_call *incoming, struct rpc_conn *to, const char *path, struct cor_error *err);
+ * and status pass both ways, with flow control. timeout_ms is the deadline of a call whose client gave none. */
+int rpc_relay(struct rpc_call *incoming, struct rpc_conn *to, const char *path, uint64_t timeout_ms,
+	      struct cor_error *err);
 
 /* ---- helpers ---- */
 

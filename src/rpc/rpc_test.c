@@ -29,6 +29,7 @@ struct fixture {
 	size_t client_received;
 	int client_ends;
 	struct rpc_conn *relay_to;
+	uint64_t relay_timeout_ms;
 };
 
 static int hello(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err)
@@ -120,7 +121,8 @@ static const struct rpc_method methods[] = {
 
 static int relay_unknown(void *context, struct rpc_call *call, const char *path, struct cor_error *err)
 {
-	return rpc_relay(call, ((struct fixture *)context)->relay_to, path, err);
+	return rpc_relay(call, ((struct fixture *)context)->relay_to, path,
+			 ((struct fixture *)context)->relay_timeout_ms, err);
 }
 
 static struct rpc_service service = {
@@ -380,6 +382,12 @@ static void test_relay(void **state)
 	rpc_call_cancel(call);
 	run_until(f, &f->server_ended);
 	assert_int_equal(f->server_end.status, COR_CANCELLED);
+	/* A server that does not answer; the client has no deadline of its own. */
+	f->relay_timeout_ms = 20;
+	f->client_ended = false;
+	begin(f, client);
+	run_until(f, &f->client_ended);
+	assert_int_equal(f->client_end.status, COR_TIMEOUT);
 	rpc_conn_free(client);
 	rpc_conn_free(front);
 }

@@ -385,17 +385,29 @@ static int statistics(void *service, struct rpc_call *call, const ProtobufCMessa
 
 /* ---- the relay ---- */
 
+/* Those that last as long as a process, or as a client takes for its data. */
+static bool may_last(const char *method)
+{
+	static const char *const names[] = {"WaitProcess", "AttachProcess", "ReadFile", "WriteFile"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (str_equal(method, names[i]))
+			return true;
+	return false;
+}
+
 int service_relay(void *context, struct rpc_call *call, const char *path, struct cor_error *err)
 {
+	const char *method = str_after(path, AGENT(""));
 	struct shim *shim = context;
 
-	if (!str_after(path, "/coracle.agent.v1.Agent/"))
+	if (!method)
 		return cor_fail(err, COR_UNSUPPORTED, ENOSYS, "there is no method %s here", path);
 	if (!shim->guest)
 		return cor_fail(err, COR_UNAVAILABLE, ENOTCONN,
 				"the guest of container %.12s does not answer %s", shim->id,
 				shim->stage < READY ? "yet" : "any more");
-	return rpc_relay(call, shim->guest, path, err);
+	return rpc_relay(call, shim->guest, path, may_last(method) ? RPC_NO_DEADLINE : CALL_TIMEOUT_MS, err);
 }
 
 #define UNARY(method, type, answer, function)                                                                \

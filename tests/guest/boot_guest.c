@@ -245,7 +245,7 @@ static int shut_down(struct guest *guest)
 
 static int relay_call(void *context, struct rpc_call *incoming, const char *path, struct cor_error *err)
 {
-	return rpc_relay(incoming, ((struct guest *)context)->conn, path, err);
+	return rpc_relay(incoming, ((struct guest *)context)->conn, path, RPC_NO_DEADLINE, err);
 }
 
 static void on_input_end(uv_poll_t *poll, int status, int events)
