@@ -138,6 +138,15 @@ int file_write_atomic(int dir, const char *path, const void *data, size_t size, 
 	return r;
 }
 
+unsigned char dir_entry_type(int dir, const struct dirent *entry)
+{
+	struct stat st;
+
+	if (entry->d_type != DT_UNKNOWN)
+		return entry->d_type;
+	return fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? DT_UNKNOWN : IFTODT(st.st_mode);
+}
+
 int dir_sync_files(int dir)
 {
 	_fd_ int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -148,14 +157,15 @@ int dir_sync_files(int dir)
 	if (entries)
 		steal_fd(&own);
 	while (r == 0 && (entry = readdir(entries))) {
+		unsigned char type = dir_entry_type(dir, entry);
 		_fd_ int fd = -1;
 
-		if (entry->d_type != DT_REG && (entry->d_type != DT_DIR || entry->d_name[0] == '.'))
+		if (type != DT_REG && (type != DT_DIR || entry->d_name[0] == '.'))
 			continue;
 		fd = openat(dir, entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		if (fd < 0 || (entry->d_type == DT_REG && fdatasync(fd) < 0))
+		if (fd < 0 || (type == DT_REG && fdatasync(fd) < 0))
 			r = -errno;
-		else if (entry->d_type == DT_DIR)
+		else if (type == DT_DIR)
 			r = dir_sync_files(fd);
 	}
 	return r;

@@ -28,6 +28,8 @@ int fd_set_nonblocking(int fd, bool nonblocking);
 
 /* Makes path and its parents; what exists is left as it is. */
 int dir_make_all(int dir, const char *path, mode_t mode);
+/* DT_REG and its like, also where the file system does not tell while it is read. */
+unsigned char dir_entry_type(int dir, const struct dirent *entry);
 /* What the files in a directory and its subdirectories hold survives a crash of the host from here on. */
 int dir_sync_files(int dir);
 /* Opens a directory, making it and its parents first. *ret_fd is O_DIRECTORY. */

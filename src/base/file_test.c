@@ -91,6 +91,19 @@ static void test_resolution_stays_inside(void **state)
 	}
 }
 
+static void test_types_that_the_file_system_does_not_tell(void **state)
+{
+	int folder = ((struct folder *)*state)->fd;
+	struct dirent entry = {.d_type = DT_UNKNOWN, .d_name = "file"};
+
+	assert_int_equal(file_write_new(folder, "file", "x", 1, 0600), 0);
+	assert_int_equal(dir_entry_type(folder, &entry), DT_REG);
+	strcpy(entry.d_name, ".");
+	assert_int_equal(dir_entry_type(folder, &entry), DT_DIR);
+	strcpy(entry.d_name, "none");
+	assert_int_equal(dir_entry_type(folder, &entry), DT_UNKNOWN);
+}
+
 static void test_memfd_is_sealed(void **state)
 {
 	_fd_ int fd = memfd_with("test", "abc", 3);
@@ -126,6 +139,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_trees, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_resolution_stays_inside, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_new_files, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(test_types_that_the_file_system_does_not_tell, make_folder,
+						remove_folder),
 		cmocka_unit_test(test_memfd_is_sealed),
 	};
 

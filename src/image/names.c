@@ -79,9 +79,10 @@ static void sweep_folder(int dir, struct strv *needed)
 		qsort(needed->items, needed->count, sizeof(*needed->items), by_text);
 	while (d && (entry = readdir(d))) {
 		const char *name = entry->d_name;
+		bool is_needed = needed->count && bsearch(&name, needed->items, needed->count,
+							  sizeof(*needed->items), by_text);
 
-		if (entry->d_type == DT_REG && !(needed->count && bsearch(&name, needed->items, needed->count,
-									  sizeof(*needed->items), by_text)))
+		if (!is_needed && dir_entry_type(dir, entry) == DT_REG)
 			unlinkat(dir, name, 0);
 	}
 }
