@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 /* The folder of this executable; the caller's, or NULL. */
 static char *own_folder(void)
@@ -24,12 +25,13 @@ static char *own_folder(void)
 	return xstrdup(path);
 }
 
-/* The youngest vmlinux in the cache, or NULL. */
+/* The youngest vmlinux in the cache that is of this architecture (kernel/build.sh begins a folder's name with it), or NULL. */
 static char *newest_kernel(void)
 {
 	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 	_free_ char *folder = NULL, *best = NULL;
 	struct timespec newest = {0};
+	struct utsname host;
 	struct dirent *entry;
 	_dir_ DIR *dir = NULL;
 
@@ -37,12 +39,16 @@ static char *newest_kernel(void)
 		folder = str_format("%s/coracle/kernels", cache);
 	else if (home && *home == '/')
 		folder = str_format("%s/.cache/coracle/kernels", home);
+	if (uname(&host) < 0)
+		return NULL;
 	dir = folder ? opendir(folder) : NULL;
 	while (dir && (entry = readdir(dir))) {
 		_free_ char *path = str_format("%s/%s/vmlinux", folder, entry->d_name);
 		struct stat st;
 
-		if (entry->d_name[0] == '.' || stat(path, &st) < 0)
+		const char *rest = str_after(entry->d_name, host.machine);
+
+		if (!rest || *rest != '-' || stat(path, &st) < 0)
 			continue;
 		if (best && (st.st_mtim.tv_sec < newest.tv_sec ||
 			     (st.st_mtim.tv_sec == newest.tv_sec && st.st_mtim.tv_nsec <= newest.tv_nsec)))

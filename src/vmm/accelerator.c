@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #if defined(__x86_64__)
@@ -280,14 +281,16 @@ static json_t *measure(void)
 			 found.reason, "tscKhz", (json_int_t)measure_tsc_khz(), "failed");
 }
 
-/* Names a kernel and a VMM by their files: another version is another inode, size or time. */
+/* Names a kernel and a VMM by their files, and what they are for: another version is another inode, size or time. */
 static char *combination(int kernel_fd, const char *program)
 {
 	struct stat kernel = {0}, vmm = {0};
+	struct utsname host;
 
-	if (kernel_fd < 0 || !program || fstat(kernel_fd, &kernel) < 0 || stat(program, &vmm) < 0)
+	if (kernel_fd < 0 || !program || fstat(kernel_fd, &kernel) < 0 || stat(program, &vmm) < 0 ||
+	    uname(&host) < 0)
 		return NULL;
-	return str_format("%llx-%llx-%llx-%llx-%llx-%llx", (unsigned long long)kernel.st_ino,
+	return str_format("%s-%llx-%llx-%llx-%llx-%llx-%llx", host.machine, (unsigned long long)kernel.st_ino,
 			  (unsigned long long)kernel.st_size, (unsigned long long)kernel.st_mtime,
 			  (unsigned long long)vmm.st_ino, (unsigned long long)vmm.st_size,
 			  (unsigned long long)vmm.st_mtime);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <cmocka.h>
 
 struct folder {
@@ -113,6 +114,8 @@ static void test_measures_again(void **state)
 static void test_distrust(void **state)
 {
 	struct folder *folder = *state;
+	_free_ char *text = NULL, *key = NULL;
+	struct utsname host;
 	struct accelerator_choice choice;
 	_fd_ int one = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), other = memfd_with("kernel", "x", 1);
 
@@ -122,6 +125,10 @@ static void test_distrust(void **state)
 	assert_int_equal(accelerator_choose(folder->fd, "auto", one, "/bin/sh", &choice, NULL), 0);
 	assert_int_equal(choice.accelerator, VM_TCG);
 	assert_non_null(strstr(choice.reason, "did not answer"));
+	assert_int_equal(uname(&host), 0);
+	assert_int_equal(file_read(folder->fd, "accelerator.json", 65536, &text, NULL), 0);
+	key = str_format("\"%s-", host.machine);
+	assert_non_null(strstr(text, key));
 	/* Another kernel, another VMM and an explicit wish are not concerned. */
 	assert_int_equal(accelerator_choose(folder->fd, "auto", other, "/bin/sh", &choice, NULL), 0);
 	assert_int_equal(choice.accelerator, VM_KVM);
