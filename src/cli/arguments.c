@@ -4,6 +4,7 @@
 #include "cli/arguments.h"
 
 #include "cli/nearest.h"
+#include "cli/planned.h"
 #include "cli/report.h"
 #include "cli/value.h"
 
@@ -67,13 +68,25 @@ static int unknown_option(const struct arguments *args, const char *name, size_t
 			  struct cor_error *err)
 {
 	_text_ char *word = text_format("%.*s", (int)length, name), *question = NULL;
+	_text_ char *typed = text_format("--%s", word);
 	struct nearest nearest = {.word = word};
 
+	if (planned(args->path, typed))
+		return report_usage(err, "'%s' is not there yet", typed);
 	for (size_t i = 0; i < args->value_count; i++)
 		nearest_offer(&nearest, args->values[i].option->name);
 	question = nearest_question(&nearest, "--");
 	return report_usage(err, "unknown option --%s%s%s '%s --help' lists what there is", word, question,
 			    nearest.best ? "" : ";", args->path);
+}
+
+static int unknown_letter(const struct arguments *args, char letter, struct cor_error *err)
+{
+	const char typed[] = {'-', letter, '\0'};
+
+	if (planned(args->path, typed))
+		return report_usage(err, "'%s' is not there yet", typed);
+	return report_usage(err, "unknown option %s; '%s --help' lists what there is", typed, args->path);
 }
 
 static int needs_value(const struct option *option, const char *dashes, int length, const char *name,
@@ -118,8 +131,7 @@ static int take_letters(struct arguments *args, const char *letters, const char 
 			return 1;
 		}
 		if (!value)
-			return report_usage(err, "unknown option -%c; '%s --help' lists what there is",
-					    *letters, args->path);
+			return unknown_letter(args, *letters, err);
 		/* "-h" alone asks for help, even where "-h NAME" means something else. */
 		if (*letters == 'h' && value->option->argument && !letters[1] && !next) {
 			args->help = true;

@@ -3,6 +3,7 @@
 #include "cli/command.h"
 
 #include "cli/nearest.h"
+#include "cli/planned.h"
 #include "cli/report.h"
 
 #include <stdlib.h>
@@ -54,6 +55,8 @@ int command_unknown(const struct command *family, const char *path, const char *
 	struct nearest nearest = {.word = word};
 	_text_ char *question = NULL;
 
+	if (planned(path, word))
+		return report_usage(err, "'%s' is not there yet", word);
 	for (const struct command *const *c = family->commands; *c; c++)
 		if (!(*c)->hidden)
 			nearest_offer(&nearest, (*c)->name);

@@ -65,6 +65,30 @@ load common
 	is 125 "'imag' is no command; did you mean 'image'? 'coracle --help' lists them"
 }
 
+@test "what is planned is told so, instead of a wrong guess" {
+	local word
+	for word in pull push login logout network volume cp stats pause unpause rename top port diff export restart build compose; do
+		cli $word x
+		is 125 "'$word' is not there yet"
+	done
+	cli image pull busybox
+	is 125 "'pull' is not there yet"
+	cli help pull
+	is 125 "'pull' is not there yet"
+	for word in --publish --publish-all --volume --mount --restart --gpus -p -P -v; do
+		cli run $word x busybox
+		is 125 "'$word' is not there yet"
+		cli create $word x busybox
+		is 125 "'$word' is not there yet"
+	done
+	cli run -itp8080:80 --volume=/a:/b busybox
+	is 125 "'-p' is not there yet"
+	cli run --volume=/a:/b busybox
+	is 125 "'--volume' is not there yet"
+	cli exec -p runner true
+	is 125 "unknown option -p; 'coracle exec --help' lists what there is"
+}
+
 @test "a value or an operand that is missing is named" {
 	cli run --name
 	is 125 "--name needs NAME behind it"

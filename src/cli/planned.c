@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Said of itself, because the nearest word that is there would be a wrong guess: 'top' is not 'stop'. */
+#include "cli/planned.h"
+
+#include "cli/text.h"
+
+#include <stddef.h>
+
+#define RUN_OPTIONS "--publish -p --publish-all -P --volume -v --mount --restart --gpus"
+
+static const struct {
+	const char *path, *words;
+} table[] = {
+	{"coracle",
+	 "pull push login logout network volume cp stats pause unpause rename top port diff export "
+	 "restart build compose"},
+	{"coracle image", "pull push build"},
+	{"coracle run", RUN_OPTIONS},
+	{"coracle create", RUN_OPTIONS},
+};
+
+bool planned(const char *path, const char *word)
+{
+	for (size_t i = 0; i < COUNT(table); i++)
+		if (text_same(table[i].path, path) && text_among(table[i].words, word))
+			return true;
+	return false;
+}
