@@ -191,6 +191,10 @@ static void describe_death(struct shim *shim, struct cor_error *err)
 	if (shim->panic[0])
 		cor_fail(err, COR_UNAVAILABLE, ECONNRESET, "the guest's kernel panicked: %s%s", shim->panic,
 			 shim->guest_oom ? " (it had run out of memory: give it more with --memory)" : "");
+	else if (strstr(shim->message, "cannot set up guest memory"))
+		cor_fail(err, COR_EXHAUSTED, ENOMEM,
+			 "the host has not %llu MiB free for the machine: use less --memory",
+			 (unsigned long long)(shim->record.machine.memory >> 20));
 	else if (shim->message[0])
 		cor_fail(err, COR_UNAVAILABLE, ECONNRESET, "the virtual machine ended: %s", shim->message);
 	else if (shim->vm->end[0])

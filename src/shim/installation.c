@@ -12,6 +12,59 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
+/* What such a file begins with. A VMM that is given something else says so late and in words of its own, or not at all. */
+struct magic {
+	off_t offset;
+	const char *bytes;
+	size_t size;
+};
+
+#define MAGIC(offset, text)                                                                                  \
+	{                                                                                                    \
+		offset, text, sizeof(text) - 1                                                               \
+	}
+#define MAGICS_MAX 3
+
+struct kind {
+	const char *name, *format, *remedy;
+	struct magic magics[MAGICS_MAX]; /* any of them */
+};
+
+static const struct kind kernel_kind = {
+	.name = "kernel",
+	.format = "an ELF file",
+	.remedy = "name an uncompressed vmlinux with --kernel or CORACLE_KERNEL",
+	.magics =
+		{
+			MAGIC(0, "\177ELF"),
+#if defined(__aarch64__)
+			MAGIC(56, "ARM\x64"), /* an Image (Documentation/arch/arm64/booting.rst of Linux) */
+#endif
+		},
+};
+
+/* Documentation/driver-api/early-userspace/buffer-format.rst of Linux, gzip (RFC 1952), zstd (RFC 8878). */
+static const struct kind initramfs_kind = {
+	.name = "initramfs",
+	.format = "a cpio archive (newc), as it is or compressed by gzip or zstd",
+	.remedy = "name one with --init-image or CORACLE_INITRAMFS",
+	.magics = {MAGIC(0, "070701"), MAGIC(0, "\x1f\x8b"), MAGIC(0, "\x28\xb5\x2f\xfd")},
+};
+
+static bool begins_as(int fd, const struct kind *kind)
+{
+	char bytes[8];
+
+	for (size_t i = 0; i < MAGICS_MAX && kind->magics[i].size; i++) {
+		const struct magic *magic = &kind->magics[i];
+
+		if (pread(fd, bytes, magic->size, magic->offset) == (ssize_t)magic->size &&
+		    memcmp(bytes, magic->bytes, magic->size) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The folder of this executable; the caller's, or NULL. */
 static char *own_folder(void)
 {
@@ -60,33 +113,36 @@ static char *newest_kernel(void)
 	return steal_ptr(best);
 }
 
-static int open_file(const char *path, const char *what, int *ret_fd, struct cor_error *err)
+static int open_file(const char *path, const struct kind *kind, int *ret_fd, struct cor_error *err)
 {
 	_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0)
-		return cor_fail_errno(err, errno, "%s '%s'", what, path);
+		return cor_fail_errno(err, errno, "%s '%s'", kind->name, path);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return cor_fail(err, COR_INVALID, EINVAL, "%s '%s' is not a file", what, path);
+		return cor_fail(err, COR_INVALID, EINVAL, "%s '%s' is not a file", kind->name, path);
+	if (!begins_as(fd, kind))
+		return cor_fail(err, COR_INVALID, ENOEXEC, "%s '%s' is not %s: %s", kind->name, path,
+				kind->format, kind->remedy);
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }
 
 /* Tries the places in order; takes their strings over. */
-static int open_first(const char *what, const char *given, char **places, size_t count, int *ret_fd,
+static int open_first(const struct kind *kind, const char *given, char **places, size_t count, int *ret_fd,
 		      char **ret_path, struct cor_error *err)
 {
 	int r = -ENOENT;
 
 	if (!str_empty(given)) {
-		r = open_file(given, what, ret_fd, err);
+		r = open_file(given, kind, ret_fd, err);
 		if (r == 0 && ret_path)
 			*ret_path = xstrdup(given);
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (r == -ENOENT && str_empty(given) && places[i]) {
-			r = open_file(places[i], what, ret_fd, NULL);
+			r = open_file(places[i], kind, ret_fd, NULL);
 			if (r == 0 && ret_path)
 				*ret_path = xstrdup(places[i]);
 			else if (r < 0)
@@ -110,7 +166,7 @@ int kernel_open(const char *given, int *ret_fd, char **ret_path, struct cor_erro
 
 	if (str_empty(given))
 		given = getenv("CORACLE_KERNEL");
-	r = open_first("kernel", given, places, ARRAY_SIZE(places), ret_fd, ret_path, err);
+	r = open_first(&kernel_kind, given, places, ARRAY_SIZE(places), ret_fd, ret_path, err);
 	if (r < 0 && str_empty(given))
 		return cor_fail(err, COR_NOT_FOUND, ENOENT,
 				"there is no guest kernel: build one with `make kernel`, or name one with "
@@ -130,7 +186,7 @@ int initramfs_open(const char *given, int *ret_fd, char **ret_path, struct cor_e
 
 	if (str_empty(given))
 		given = getenv("CORACLE_INITRAMFS");
-	r = open_first("initramfs", given, places, ARRAY_SIZE(places), ret_fd, ret_path, err);
+	r = open_first(&initramfs_kind, given, places, ARRAY_SIZE(places), ret_fd, ret_path, err);
 	if (r < 0 && str_empty(given))
 		return cor_fail(err, COR_NOT_FOUND, ENOENT,
 				"the guest's first process is not installed: run `make`, or name an "

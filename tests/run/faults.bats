@@ -127,6 +127,22 @@ usable() {
 	done
 }
 
+@test "a kernel and an initramfs that are none: one line that names the file and the remedy" {
+	echo "no such thing" >"$WORK/text"
+	: >"$WORK/empty"
+	for file in text empty; do
+		run coracle run --rm --kernel "$WORK/$file" busybox true
+		[ "$status" -eq 125 ]
+		[ "${#lines[@]}" -eq 1 ]
+		[[ $output == *"$WORK/$file"*"is not an ELF file"*"--kernel"* ]]
+		run coracle run --rm --init-image "$WORK/$file" busybox true
+		[ "$status" -eq 125 ]
+		[ "${#lines[@]}" -eq 1 ]
+		[[ $output == *"$WORK/$file"*"is not a cpio archive"*"--init-image"* ]]
+	done
+	rm "$WORK/text" "$WORK/empty"
+}
+
 @test "bad references, missing images, a root that cannot be written" {
 	run coracle run --rm no-such-image true
 	[ "$status" -eq 125 ]
@@ -146,7 +162,7 @@ usable() {
 	[[ $output == *memory* ]]
 	run coracle run --rm --memory 9000g busybox true
 	[ "$status" -eq 125 ]
-	[[ $output == *memory* ]]
+	[[ $output == *"not 9216000 MiB free"*"less --memory"* ]]
 	[ "${#lines[@]}" -eq 1 ]
 }
 

@@ -70,7 +70,7 @@ shim_log() { cat "$CORACLE_ROOT/containers/$(cat "$CORACLE_ROOT/names/$1")/shim.
 
 @test "a machine that ends under TCG as well was not KVM's fault" {
 	told_usable
-	run timeout 60 "$CORACLE" run --rm --memory 999g --kernel-arg hostile=kvm-gone busybox echo hi
+	run timeout 60 "$CORACLE" run --rm --memory 9000g --kernel-arg hostile=kvm-gone busybox echo hi
 	[ "$status" -eq 125 ]
 	[ "$(jq '.failed | length' "$CORACLE_RUNTIME_DIR/accelerator.json")" -eq 0 ]
 }
