@@ -16,7 +16,3 @@ char *clock_format(int64_t realtime_ns, char out[CLOCK_RFC3339_SIZE]);
 /* Reads RFC 3339 with any fraction (what is finer than a nanosecond is cut) and offset, strictly. 0, or -EINVAL also for a year that nanoseconds
  * since 1970 cannot tell (before 1678, after 2261). */
 int clock_parse(const char *text, int64_t *ret_realtime_ns);
-
-/* Reads a duration as Go writes it: a sequence of numbers with units h, m, s, ms, us, ns ("1h30m", "0.5s"); a bare number
- * is seconds. 0, -EINVAL or -ERANGE. */
-int duration_parse(const char *text, int64_t *ret_ns);

@@ -48,29 +48,11 @@ static void test_refuses_other_text(void **state)
 	assert_int_equal(ns, 42);
 }
 
-static void test_durations(void **state)
-{
-	int64_t ns;
-
-	assert_int_equal(duration_parse("1h30m", &ns), 0);
-	assert_int_equal(ns, INT64_C(5400000000000));
-	assert_int_equal(duration_parse("0.5s", &ns), 0);
-	assert_int_equal(ns, 500000000);
-	assert_int_equal(duration_parse("10", &ns), 0);
-	assert_int_equal(ns, INT64_C(10000000000));
-	assert_int_equal(duration_parse("", &ns), -EINVAL);
-	assert_int_equal(duration_parse(".s", &ns), -EINVAL);
-	assert_int_equal(duration_parse("5x", &ns), -EINVAL);
-	assert_int_equal(duration_parse("1m5", &ns), -EINVAL);
-	assert_int_equal(duration_parse("99999999999999999999h", &ns), -ERANGE);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_format_and_parse),
 		cmocka_unit_test(test_refuses_other_text),
-		cmocka_unit_test(test_durations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,11 +10,6 @@
 
 static int current_level = -1;
 
-void log_set_level(enum log_level level)
-{
-	current_level = (int)level;
-}
-
 static int level_from_environment(void)
 {
 	static const char *const names[] = {"error", "warning", "info", "debug"};

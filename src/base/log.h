@@ -8,9 +8,7 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-/* Also taken from CORACLE_LOG (error, warning, info, debug) at the first line. The default is info. */
-void log_set_level(enum log_level level);
-
+/* CORACLE_LOG (error, warning, info, debug) says from which level on; the default is info. */
 void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)

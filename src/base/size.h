@@ -8,8 +8,5 @@
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
-/* "512", "512b", "64k", "1.5g", "2GiB", "1T": bytes, powers of 1024 (as docker run -m reads them). 0, -EINVAL or -ERANGE. */
-int size_parse(const char *text, uint64_t *ret_bytes);
-
 /* A whole decimal number from min to max, nothing around it. 0, -EINVAL or -ERANGE. */
 int number_parse(const char *text, int64_t min, int64_t max, int64_t *ret_value);

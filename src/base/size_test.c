@@ -8,34 +8,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-static void test_sizes(void **state)
-{
-	static const struct {
-		const char *text;
-		uint64_t bytes;
-	} good[] = {
-		{"0", 0},
-		{"512", 512},
-		{"512b", 512},
-		{"64k", 64 * KIB},
-		{"1.5g", GIB + GIB / 2},
-		{"2GiB", 2 * GIB},
-		{"1T", 1024 * GIB},
-		{"3MB", 3 * MIB},
-	};
-	static const char *const bad[] = {"", "g", "-1", "1x", "1.", "1kk", " 1", "1 k", "0x10"};
-	uint64_t bytes;
-
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		assert_int_equal(size_parse(good[i].text, &bytes), 0);
-		assert_int_equal(bytes, good[i].bytes);
-	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(size_parse(bad[i], &bytes), -EINVAL);
-	assert_int_equal(size_parse("99999999999p", &bytes), -ERANGE);
-	assert_int_equal(size_parse("99999999999999999999999", &bytes), -ERANGE);
-}
-
 static void test_numbers(void **state)
 {
 	int64_t value;
@@ -52,7 +24,7 @@ static void test_numbers(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_numbers)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

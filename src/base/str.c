@@ -82,13 +82,6 @@ const char *str_after(const char *s, const char *prefix)
 	return strncmp(s, prefix, n) == 0 ? s + n : NULL;
 }
 
-bool str_ends_with(const char *s, const char *suffix)
-{
-	size_t n = strlen(s), m = strlen(suffix);
-
-	return n >= m && memcmp(s + n - m, suffix, m) == 0;
-}
-
 bool str_made_of(const char *s, size_t max, const char *set)
 {
 	size_t n = s ? strlen(s) : 0;

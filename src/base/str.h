@@ -39,7 +39,6 @@ static inline bool str_empty(const char *s)
 
 /* The rest of s after prefix, or NULL where s does not begin with it. */
 const char *str_after(const char *s, const char *prefix);
-bool str_ends_with(const char *s, const char *suffix);
 
 /* True if s has length 1..max and only bytes of the given set. */
 bool str_made_of(const char *s, size_t max, const char *set);

@@ -26,8 +26,6 @@ static void test_prefixes(void **state)
 {
 	assert_string_equal(str_after("sha256:ab", "sha256:"), "ab");
 	assert_null(str_after("sha25", "sha256:"));
-	assert_true(str_ends_with("x.tar", ".tar"));
-	assert_false(str_ends_with("tar", ".tar"));
 	assert_true(str_made_of("abc", 3, "abc"));
 	assert_false(str_made_of("abca", 3, "abc"));
 	assert_false(str_made_of("", 3, "abc"));

@@ -190,7 +190,6 @@ static int find_rootfs(struct image_store *store, const char *ref, const char *p
 	ret->path = str_format("%s/rootfs/%s", store->path, name);
 	ret->size = DISK_SIZE;
 	ret->image_id = xstrdup(facts.manifest.config.digest);
-	ret->architecture = xstrdup(facts.parsed.platform.architecture);
 	ret->config = steal_ptr(facts.config);
 	return 0;
 }
@@ -214,7 +213,6 @@ void image_rootfs_release(struct image_rootfs *rootfs)
 {
 	free(rootfs->path);
 	free(rootfs->image_id);
-	free(rootfs->architecture);
 	json_decref(rootfs->config);
 	close_fd(&rootfs->lock);
 	*rootfs = (struct image_rootfs){.lock = -1};

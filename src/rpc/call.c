@@ -155,11 +155,6 @@ void rpc_call_listen(struct rpc_call *call, const struct rpc_call_events *events
 	conn_schedule(call->conn);
 }
 
-void *rpc_call_user(const struct rpc_call *call)
-{
-	return call->user;
-}
-
 /* ---- going out ---- */
 
 static int submit_trailers(struct rpc_call *call)

@@ -124,7 +124,6 @@ int rpc_call_begin(struct rpc_conn *conn, const char *path, const struct rpc_cal
 
 /* Sets (or replaces) who hears of the call; for a server's streaming methods and relays. */
 void rpc_call_listen(struct rpc_call *call, const struct rpc_call_events *events, void *user);
-void *rpc_call_user(const struct rpc_call *call);
 /* Milliseconds until the client's deadline, or RPC_NO_DEADLINE. */
 uint64_t rpc_call_timeout_ms(const struct rpc_call *call);
 
