@@ -4,6 +4,18 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
+
+char *size_format(uint64_t bytes, char out[SIZE_TEXT_SIZE])
+{
+	static const char units[][2] = {"", "k", "m", "g", "t"};
+	size_t unit = 0;
+
+	for (; bytes && bytes % KIB == 0 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+		bytes /= KIB;
+	snprintf(out, SIZE_TEXT_SIZE, "%llu%s", (unsigned long long)bytes, units[unit]);
+	return out;
+}
 
 int number_parse(const char *text, int64_t min, int64_t max, int64_t *ret_value)
 {

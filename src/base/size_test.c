@@ -22,9 +22,22 @@ static void test_numbers(void **state)
 	assert_true(value == INT64_MIN);
 }
 
+static void test_sizes_as_people_write_them(void **state)
+{
+	char text[SIZE_TEXT_SIZE];
+
+	assert_string_equal(size_format(10 * MIB, text), "10m");
+	assert_string_equal(size_format(3 * GIB, text), "3g");
+	assert_string_equal(size_format(GIB + MIB, text), "1025m");
+	assert_string_equal(size_format(1000, text), "1000");
+	assert_string_equal(size_format(0, text), "0");
+	assert_string_equal(size_format(UINT64_MAX, text), "18446744073709551615");
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers),
+					   cmocka_unit_test(test_sizes_as_people_write_them)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

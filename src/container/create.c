@@ -11,6 +11,7 @@
 #include "container/spec.h"
 #include "container/store.h"
 #include "image/qcow2.h"
+#include "oci/runtime_spec.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -63,10 +64,13 @@ static int choose_machine(const struct cor_container_options *options, struct ma
 	machine->nano_cpus = options->cpus > 0 ? (int64_t)(options->cpus * 1e9 + 0.5)
 					       : machine->cpus * INT64_C(1000000000);
 	machine->memory = options->memory ? options->memory : DEFAULT_MEMORY;
-	if (machine->memory < MIN_MEMORY)
+	if (machine->memory < MIN_MEMORY) {
+		char size[SIZE_TEXT_SIZE];
+
 		return cor_fail(err, COR_INVALID, EINVAL,
-				"%llu bytes of memory are too few for a machine: %llu are the least",
-				(unsigned long long)machine->memory, (unsigned long long)MIN_MEMORY);
+				"%s of memory is too little for a machine: at least 64m is needed",
+				size_format(machine->memory, size));
+	}
 	/* QEMU wants whole megabytes. */
 	machine->memory = (machine->memory + MIB - 1) / MIB * MIB;
 	if (strcmp(accelerator, "auto") != 0 && strcmp(accelerator, "kvm") != 0 &&
@@ -120,6 +124,7 @@ static int write_config(const struct bundle *bundle, const struct container_spec
 
 	if (r == 0 && fstatat(bundle->dir, "config.json", &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return cor_fail_errno(err, errno, "container %.12s: config.json", bundle->id);
+	/* Start would not read it, nor the guest. */
 	if (r == 0 && (uint64_t)st.st_size > OCI_CONFIG_MAX)
 		return cor_fail(err, COR_INVALID, E2BIG,
 				"variables, arguments and annotations take more than 1 MiB");

@@ -44,9 +44,6 @@ int container_record_read(const struct roots *roots, const char *id, struct cont
 int container_record_write(const struct roots *roots, const struct container_record *record,
 			   struct cor_error *err);
 
-/* A config.json that is larger is refused by create, since start would not read it. */
-#define OCI_CONFIG_MAX (1u << 20)
-
 /* The bundle's OCI config.json; the caller's. */
 int container_config_read(const struct roots *roots, const char *id, json_t **ret, struct cor_error *err);
 

@@ -23,7 +23,7 @@ static int set_limits(const struct oci_process *process, struct cor_error *err)
 		struct rlimit value = {.rlim_cur = limit->soft, .rlim_max = limit->hard};
 
 		if (setrlimit((__rlimit_resource_t)limit->resource, &value) < 0)
-			return cor_fail_errno(err, errno, "limit number %d", limit->resource);
+			return cor_fail_errno(err, errno, "the limit %s", oci_rlimit_name(limit->resource));
 	}
 	if (process->has_oom_score_adj) {
 		char text[16];

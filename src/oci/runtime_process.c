@@ -194,6 +194,14 @@ static int find_resource(const char *name)
 	return -1;
 }
 
+const char *oci_rlimit_name(int resource)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rlimit_names); i++)
+		if (rlimit_names[i].resource == resource)
+			return rlimit_names[i].name;
+	return "?";
+}
+
 static int parse_rlimits(const json_t *object, struct oci_process *process, struct cor_error *err)
 {
 	json_t *array = NULL, *item;

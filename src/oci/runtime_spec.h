@@ -98,5 +98,7 @@ int oci_process_parse(const char *text, size_t size, struct oci_process **ret, s
 void oci_process_free(struct oci_process *process);
 DEFINE_CLEANUP(struct oci_process *, oci_process_free)
 
+/* "RLIMIT_NOFILE" of its number; "?" for one that has no name. */
+const char *oci_rlimit_name(int resource);
 /* The kernel's number of "CAP_NET_RAW", or -ENOENT. */
 int oci_capability_number(const char *name);

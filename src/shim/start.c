@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "oci/runtime_spec.h"
 #include "shim/hub.h"
 
 #include <dirent.h>

@@ -136,6 +136,15 @@ box() { coracle run --rm "$@"; }
 	[[ $output == *"range of CPUs is from 0.01 to $most"* ]]
 }
 
+@test "what is too little or too much is told as people write it" {
+	run box --memory 10m busybox true
+	[ "$status" -eq 125 ]
+	[[ $output == *"10m of memory is too little for a machine: at least 64m is needed"* ]]
+	run box --ulimit nofile=1:99999999999 busybox true
+	[ "$status" -eq 125 ]
+	[[ $output == *RLIMIT_NOFILE* ]]
+}
+
 @test "inspect tells the CPUs that were asked for" {
 	coracle create --name half --cpus 0.5 busybox true
 	[ "$(coracle inspect half | jq -c '.[0] | [.HostConfig.NanoCpus, .Machine.Cpus]')" = "[500000000,1]" ]
