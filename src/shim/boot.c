@@ -59,7 +59,9 @@ static void note_message(struct shim *shim, const char *line)
 	text_copy(text, sizeof(text), line);
 	if (!text[0])
 		return;
-	memcpy(shim->message, text, sizeof(text));
+	/* That one explains no end. */
+	if (!str_after(text, UNCONFINED))
+		memcpy(shim->message, text, sizeof(text));
 	if (shim->message_count < MESSAGES_MAX)
 		log_warning("VMM: %s", text);
 	else if (shim->message_count == MESSAGES_MAX)

@@ -3,7 +3,7 @@
  *
  * As root, the child gets namespaces of its own (no network, nothing of the host's /home, /root, /run, /tmp and /var, a /dev of three nodes), then a
  * user id that nobody else has. An ordinary user's QEMU keeps that user's id. Both then give up gaining privileges and turn on QEMU's own system call filter.
- * The namespaces are a further wall, not the first: where they cannot be had, the machine runs without.
+ * The namespaces are a further wall, not the first: where they cannot be had, the machine runs without, and a message says so.
  *
  * That the machine dies with its maker is PR_SET_PDEATHSIG's work, which must be asked for after the change of user, since that clears it. */
 #include "vmm/qemu_args.h"
@@ -124,26 +124,44 @@ static void make_node(const char *path, mode_t mode, unsigned major, unsigned mi
 		chmod(path, mode);
 }
 
-/* An empty file system over each folder where QEMU has no business. */
-static void hide_folders(bool kvm)
+/* An empty file system over each folder where QEMU has no business. 0, or the first that failed: the others are hidden all the same. */
+static int hide_folders(bool kvm)
 {
 	static const char *const hidden[] = {"/home", "/root", "/run",   "/tmp", "/var",
 					     "/srv",  "/mnt",  "/media", "/boot"};
 	struct stat st = {0};
+	int r = 0;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return;
+		return -errno;
 	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++)
-		mount("none", hidden[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
-		      "size=4k,mode=555");
+		if (mount("none", hidden[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
+			  "size=4k,mode=555") < 0 &&
+		    errno != ENOENT)
+			r = r ?: -errno;
 	if (kvm && stat("/dev/kvm", &st) < 0)
-		return;
+		return r ?: -errno;
 	if (mount("none", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "size=4k,mode=755") < 0)
-		return;
+		return r ?: -errno;
 	make_node("/dev/null", 0666, 1, 3);
 	make_node("/dev/urandom", 0444, 1, 9);
 	if (kvm)
 		make_node("/dev/kvm", 0666, major(st.st_rdev), minor(st.st_rdev));
+	return r;
+}
+
+/* Where namespaces cannot be had the machine runs without, but not in silence. */
+static void confine(const struct child *child)
+{
+	int folders = hide_folders(child->kvm);
+	int others = unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0 ? -errno : 0;
+
+	if (folders < 0 || others < 0)
+		dprintf(2, UNCONFINED "the host's %s are QEMU's as well: %s\n",
+			folders == 0  ? "network, IPC and name"
+			: others == 0 ? "folders"
+				      : "folders, network, IPC and name",
+			strerror(-(folders ?: others)));
 }
 
 static int drop_privileges(const struct child *child)
@@ -151,8 +169,7 @@ static int drop_privileges(const struct child *child)
 	struct rlimit none = {0};
 
 	if (child->uid != (uid_t)-1) {
-		hide_folders(child->kvm);
-		unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS);
+		confine(child);
 		if (setgroups(child->kvm ? 1 : 0, &child->kvm_group) < 0 ||
 		    setresgid((gid_t)child->uid, (gid_t)child->uid, (gid_t)child->uid) < 0 ||
 		    setresuid(child->uid, child->uid, child->uid) < 0)

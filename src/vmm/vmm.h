@@ -43,6 +43,9 @@ struct vm_spec {
 
 struct vm;
 
+/* What a message of ours begins with that says which of the walls around the VMM the host did not let us have. */
+#define UNCONFINED "unconfined: "
+
 /* One way of running a machine. NULL operations are not supported by the driver. */
 struct vmm_driver {
 	const char *name;

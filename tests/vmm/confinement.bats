@@ -46,6 +46,17 @@ links() { for fd in "/proc/$1/fd"/*; do readlink "$fd" || true; done; }
 	[ "$(wc -l <"/proc/$vmm/net/dev")" -eq 3 ]
 }
 
+@test "where the host gives root no namespaces the machine runs all the same, and the log says what is missing" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	run setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$CORACLE" run --name bare busybox echo hi
+	[ "$status" -eq 0 ]
+	[[ $output == *hi* ]]
+	grep -q "unconfined: the host's folders, network" "$CORACLE_ROOT/containers/$(cat "$CORACLE_ROOT/names/bare")/shim.log"
+	run cat "$CORACLE_ROOT/containers/$(cat "$CORACLE_ROOT/names/box")/shim.log"
+	[[ $output != *unconfined* ]]
+	coracle rm bare
+}
+
 @test "it holds its own files alone: no roots, no locks, nothing of its caller's" {
 	run links "$vmm"
 	[[ $output != *"$BATS_TEST_FILENAME"* ]]
