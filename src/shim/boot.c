@@ -25,6 +25,11 @@
 #define VMM_UID_BASE    2000000000u
 #define VMM_UID_BITS    24
 #define QCOW2_DATA_FILE 4u
+/* What a VMM and its shim may use beside the machine's memory. TCG keeps the code that it translated, up to a GiB; under KVM there are QEMU, devices' and
+ * clients' buffers. Page tables, the guest's and QEMU's, take an eighth of a percent each of what they map, and room is left. */
+#define OVERHEAD_TCG (UINT64_C(1) << 30)
+#define OVERHEAD_KVM (UINT64_C(256) << 20)
+#define TABLES_PART  128
 
 /* ---- the VMM's descriptors ---- */
 
@@ -311,6 +316,19 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 	return r;
 }
 
+/* A guest that takes its VMM over, or makes it hoard, is not to take the host's memory. */
+static void limit_memory(const struct shim *shim)
+{
+	uint64_t memory = shim->record.machine.memory;
+	int r = cgroup_limit_memory(
+		&shim->cgroup,
+		memory + memory / TABLES_PART +
+			(shim->accelerator.accelerator == VM_KVM ? OVERHEAD_KVM : OVERHEAD_TCG));
+
+	if (r < 0)
+		log_debug("the machine's memory is not limited by a cgroup: %s", strerror(-r));
+}
+
 static void on_boot_timeout(uv_timer_t *timer);
 
 static bool may_fall_back(const struct shim *shim)
@@ -352,6 +370,7 @@ static void fall_back(struct shim *shim)
 	shim->accelerator.accelerator = VM_TCG;
 	snprintf(shim->accelerator.reason, sizeof(shim->accelerator.reason),
 		 "a machine did not answer under KVM");
+	limit_memory(shim);
 	if (start_machine(shim, &err) < 0)
 		shim_fail(shim, &err);
 }
@@ -404,6 +423,7 @@ static int boot(struct shim *shim, struct cor_error *err)
 	/* Moving between groups takes the kernel milliseconds; the machine boots meanwhile. */
 	if (cgroup_make(group, &shim->cgroup, &ignored) == 0) {
 		cgroup_add(&shim->cgroup, shim->vm->pid);
+		limit_memory(shim);
 	} else {
 		log_info("%s: what the machine uses is counted with its caller", ignored.msg);
 	}

@@ -51,16 +51,35 @@ static void sweep(const char *parent)
 			unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
 }
 
-static int write_pid(const char *folder, pid_t pid)
+static int write_number(const char *path, uint64_t number)
 {
-	_free_ char *path = str_format("%s/cgroup.procs", folder);
 	_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 	char text[24];
-	int length = snprintf(text, sizeof(text), "%d\n", (int)pid);
+	int length = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)number);
 
 	if (fd < 0)
 		return -errno;
 	return write(fd, text, (size_t)length) == length ? 0 : -errno;
+}
+
+static int write_pid(const char *folder, pid_t pid)
+{
+	_free_ char *path = str_format("%s/cgroup.procs", folder);
+
+	return write_number(path, (uint64_t)pid);
+}
+
+char *cgroup_memory_file(const char *folder)
+{
+	static const char *const names[] = {"memory.max", "memory.limit_in_bytes"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_free_ char *path = str_format("%s/%s", folder, names[i]);
+
+		if (access(path, F_OK) == 0)
+			return steal_ptr(path);
+	}
+	return NULL;
 }
 
 /* With the caller in it: another shim's sweep takes an empty group away, so that it may have to be made again. */
@@ -111,6 +130,20 @@ void cgroup_add(const struct cgroup *cgroup, pid_t pid)
 
 	strv_foreach (&cgroup->paths, i, path)
 		write_pid(path, pid);
+}
+
+int cgroup_limit_memory(const struct cgroup *cgroup, uint64_t bytes)
+{
+	const char *folder;
+	int r = -ENOENT;
+
+	strv_foreach (&cgroup->paths, i, folder) {
+		_free_ char *path = cgroup_memory_file(folder);
+
+		if (path)
+			r = write_number(path, bytes);
+	}
+	return r;
 }
 
 void cgroup_leave(struct cgroup *cgroup)

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
+#include <stdint.h>
 #include <sys/types.h>
 
 struct cgroup {
@@ -17,9 +18,13 @@ struct cgroup {
 int cgroup_make(const char *name, struct cgroup *ret, struct cor_error *err);
 /* Moves another process into them. */
 void cgroup_add(const struct cgroup *cgroup, pid_t pid);
+/* So much memory for all that is in them, where the host lets us say so: 0, or the error of the last try; -ENOENT without such a controller. */
+int cgroup_limit_memory(const struct cgroup *cgroup, uint64_t bytes);
 /* Moves the calling process back and removes them. Empty or {0} is fine. */
 void cgroup_leave(struct cgroup *cgroup);
 
 /* Public for its tests. One line of /proc/self/cgroup ("4:memory:/a/b", "0::/a/b") and the root of all hierarchies give a group's folder; NULL for a line
  * that names none we use. The caller's. */
 char *cgroup_folder(const char *line, const char *root);
+/* The file of a group's folder that limits its memory, of either version; NULL when it has none. The caller's. */
+char *cgroup_memory_file(const char *folder);

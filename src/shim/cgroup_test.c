@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/cgroup.h"
 
+#include "base/file.h"
+
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -36,10 +39,52 @@ static void lines_that_mean_nothing_here(void **state)
 	assert_folder("0::/../outside", NULL);
 }
 
+static void assert_memory_file(const char *folder, const char *expected)
+{
+	_free_ char *path = cgroup_memory_file(folder);
+
+	if (expected)
+		assert_string_equal(strrchr(path, '/') + 1, expected);
+	else
+		assert_null(path);
+}
+
+static void make_file(const char *folder, const char *name)
+{
+	_free_ char *path = str_format("%s/%s", folder, name);
+
+	assert_int_equal(file_write_atomic(AT_FDCWD, path, "max\n", 4, 0600), 0);
+}
+
+static void a_limit_of_either_version(void **state)
+{
+	char folder[] = "/tmp/coracle-cgroup-XXXXXX";
+	struct cgroup cgroup = {0};
+	_free_ char *text = NULL, *path = NULL;
+
+	assert_non_null(mkdtemp(folder));
+	strv_add(&cgroup.paths, folder);
+	assert_memory_file(folder, NULL);
+	assert_int_equal(cgroup_limit_memory(&cgroup, 1), -ENOENT);
+	make_file(folder, "cgroup.procs");
+	assert_memory_file(folder, NULL);
+	make_file(folder, "memory.limit_in_bytes");
+	assert_memory_file(folder, "memory.limit_in_bytes");
+	assert_int_equal(cgroup_limit_memory(&cgroup, UINT64_C(5000000000)), 0);
+	path = cgroup_memory_file(folder);
+	assert_int_equal(file_read(AT_FDCWD, path, 64, &text, NULL), 0);
+	assert_string_equal(text, "5000000000\n");
+	make_file(folder, "memory.max");
+	assert_memory_file(folder, "memory.max");
+	strv_release(&cgroup.paths);
+	tree_remove(AT_FDCWD, folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_of_both_versions),
+		cmocka_unit_test(a_limit_of_either_version),
 		cmocka_unit_test(lines_that_mean_nothing_here),
 	};
 

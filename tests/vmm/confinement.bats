@@ -57,6 +57,22 @@ links() { for fd in "/proc/$1/fd"/*; do readlink "$fd" || true; done; }
 	coracle rm bare
 }
 
+@test "where its group can limit memory, it is the machine's and something beside" {
+	path=$(sed -n 's/^[0-9]*:memory://p' "/proc/$vmm/cgroup")
+	file=/sys/fs/cgroup/memory$path/memory.limit_in_bytes
+	if [ -z "$path" ]; then file=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$vmm/cgroup")/memory.max; fi
+	[[ $file == */coracle-* && -w $file ]] || skip "no memory controller"
+	coracle run -d --name small --memory 256m busybox sleep 1000
+	id=$(cat "$CORACLE_ROOT/names/small")
+	limit=$(cat "${file/$(basename "$(dirname "$file")")/coracle-${id:0:12}}")
+	[ "$limit" -gt $((256 << 20)) ]
+	[ "$limit" -lt $((2 << 30)) ]
+	# It is enough for a guest that uses all it has.
+	run coracle exec small sh -c 'dd if=/dev/zero of=/dev/shm/all bs=1M count=400; dd if=/dev/zero of=/all bs=1M count=300'
+	coracle exec small true
+	coracle rm -f small
+}
+
 @test "it holds its own files alone: no roots, no locks, nothing of its caller's" {
 	run links "$vmm"
 	[[ $output != *"$BATS_TEST_FILENAME"* ]]
