@@ -19,7 +19,7 @@
 #define PATIENCE_MS 60000
 #define CHUNK       (256u << 10)
 
-static int start(const char *kernel, const char *initramfs, struct vm **ret)
+static int start(const char *kernel, const char *initramfs, struct vm **ret, uint64_t *ret_began_ns)
 {
 	struct vm_spec spec = {.name = "bare", .cpus = 2, .memory = UINT64_C(1) << 30, .uid = 2000000000u};
 	struct accelerator_choice choice;
@@ -33,6 +33,7 @@ static int start(const char *kernel, const char *initramfs, struct vm **ret)
 	unlinkat(run_fd, "accelerator.json", 0);
 	rmdir(folder);
 	spec.tsc_khz = choice.tsc_khz;
+	*ret_began_ns = clock_monotonic_ns();
 	if (r == 0)
 		r = vm_start(vmm_drivers[0], &spec, ret, &err);
 	if (r < 0)
@@ -87,11 +88,11 @@ static int port(const struct vm *vm)
 
 int main(int argc, char **argv)
 {
-	uint64_t began_ns = clock_monotonic_ns();
+	uint64_t began_ns;
 	struct vm *vm;
 	int r;
 
-	if (argc != 4 || start(argv[2], argv[3], &vm) < 0)
+	if (argc != 4 || start(argv[2], argv[3], &vm, &began_ns) < 0)
 		return 2;
 	r = strcmp(argv[1], "port") == 0 ? port(vm) : boot(vm, began_ns);
 	vm_free(vm);
