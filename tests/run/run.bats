@@ -203,10 +203,10 @@ box() { coracle run --rm "$@"; }
 	[ "$output" = 0 ]
 }
 
-@test "a reader that goes ends the command quietly" {
-	set -o pipefail
-	run bash -c "$CORACLE run --rm busybox sh -c 'yes | head -c 10000000' | head -1"
+@test "a reader that goes ends the command, with one line on what may run on" {
+	run --separate-stderr bash -c "$CORACLE run --rm --name alone busybox sh -c 'yes | head -c 10000000' | head -1"
 	[ "$output" = y ]
+	[ "$stderr" = "coracle: let go of 'alone', which may run on; 'coracle kill alone' ends it" ]
 	await none
 }
 
