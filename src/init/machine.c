@@ -27,6 +27,7 @@ int machine_hello(void *service, struct rpc_call *call, const ProtobufCMessage *
 {
 	const Coracle__Agent__V1__HelloRequest *request = (const Coracle__Agent__V1__HelloRequest *)message;
 	Coracle__Agent__V1__HelloResponse response = CORACLE__AGENT__V1__HELLO_RESPONSE__INIT;
+	static const char *const features[] = {"settles-first"};
 	char version[] = CORACLE_VERSION;
 	struct utsname names;
 
@@ -36,6 +37,8 @@ int machine_hello(void *service, struct rpc_call *call, const ProtobufCMessage *
 	uname(&names);
 	response.protocol = PROTOCOL;
 	response.version = version;
+	response.features = (char **)(uintptr_t)features;
+	response.n_features = ARRAY_SIZE(features);
 	response.kernel = names.release;
 	response.machine = names.machine;
 	response.boot_ns = clock_monotonic_ns();
@@ -91,6 +94,69 @@ int machine_sync(void *service, struct rpc_call *call, const ProtobufCMessage *m
 
 /* ---- the way down ---- */
 
+/* What holds nothing that could be lost. */
+static bool is_virtual(const char *type)
+{
+	static const char *const types[] = {"cgroup2", "devpts", "devtmpfs", "mqueue",
+					    "proc",    "rootfs", "sysfs",    "tmpfs"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Spaces and the like stand there as three octal digits. */
+static void unescape(char *text)
+{
+	char *out = text;
+
+	for (char *p = text; *p; p++) {
+		unsigned value;
+
+		if (*p == '\\' && sscanf(p + 1, "%3o", &value) == 1 && value) {
+			*out++ = (char)value;
+			p += 3;
+		} else {
+			*out++ = *p;
+		}
+	}
+	*out = '\0';
+}
+
+/* Unmounts from the last mount to the first, as far as it goes: what is left cannot be written to any more once all processes are gone. */
+static void unmount_all(void)
+{
+	_file_ FILE *mounts = fopen("/proc/self/mounts", "re");
+	struct strv targets = {0};
+	char line[8192];
+
+	while (mounts && fgets(line, sizeof(line), mounts)) {
+		char *rest = NULL, *source = strtok_r(line, " ", &rest);
+		char *target = source ? strtok_r(NULL, " ", &rest) : NULL;
+		char *type = target ? strtok_r(NULL, " ", &rest) : NULL;
+
+		if (!type || is_virtual(type))
+			continue;
+		unescape(target);
+		strv_add(&targets, target);
+	}
+	for (size_t i = targets.count; i-- > 0;)
+		if (umount2(targets.items[i], UMOUNT_NOFOLLOW) < 0)
+			mount(NULL, targets.items[i], NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	strv_release(&targets);
+}
+
+/* After this nothing in the machine runs but init, and nothing that a disk must have is missing on it. */
+static void settle_disks(void)
+{
+	kill(-1, SIGKILL);
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+	sync();
+	unmount_all();
+}
+
 /* A Shutdown call, from its SIGTERM to its answer. */
 struct machine_shutdown {
 	struct guest *guest;
@@ -113,6 +179,8 @@ static void answer_shutdown(struct machine_shutdown *shutdown)
 	if (shutdown->answered)
 		return;
 	shutdown->answered = true;
+	/* Who hears the answer may pull the plug: the kernel's way down and the VMM's take longer than all of this. */
+	settle_disks();
 	guest_reply_empty(shutdown->call);
 }
 
@@ -166,59 +234,6 @@ int machine_shutdown(void *service, struct rpc_call *call, const ProtobufCMessag
 	uv_update_time(guest->loop);
 	uv_timer_start(&shutdown->timer, on_grace_over, request->grace_ms, 0);
 	return 0;
-}
-
-/* What holds nothing that could be lost. */
-static bool is_virtual(const char *type)
-{
-	static const char *const types[] = {"cgroup2", "devpts", "devtmpfs", "mqueue",
-					    "proc",    "rootfs", "sysfs",    "tmpfs"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-		if (strcmp(type, types[i]) == 0)
-			return true;
-	return false;
-}
-
-/* Spaces and the like stand there as three octal digits. */
-static void unescape(char *text)
-{
-	char *out = text;
-
-	for (char *p = text; *p; p++) {
-		unsigned value;
-
-		if (*p == '\\' && sscanf(p + 1, "%3o", &value) == 1 && value) {
-			*out++ = (char)value;
-			p += 3;
-		} else {
-			*out++ = *p;
-		}
-	}
-	*out = '\0';
-}
-
-/* Unmounts from the last mount to the first, as far as it goes: what is left cannot be written to any more once all processes are gone. */
-static void unmount_all(void)
-{
-	_file_ FILE *mounts = fopen("/proc/self/mounts", "re");
-	struct strv targets = {0};
-	char line[8192];
-
-	while (mounts && fgets(line, sizeof(line), mounts)) {
-		char *rest = NULL, *source = strtok_r(line, " ", &rest);
-		char *target = source ? strtok_r(NULL, " ", &rest) : NULL;
-		char *type = target ? strtok_r(NULL, " ", &rest) : NULL;
-
-		if (!type || is_virtual(type))
-			continue;
-		unescape(target);
-		strv_add(&targets, target);
-	}
-	for (size_t i = targets.count; i-- > 0;)
-		if (umount2(targets.items[i], UMOUNT_NOFOLLOW) < 0)
-			mount(NULL, targets.items[i], NULL, MS_REMOUNT | MS_RDONLY, NULL);
-	strv_release(&targets);
 }
 
 void machine_power_off(void)

@@ -125,13 +125,23 @@ static void on_end_timeout(uv_timer_t *timer)
 	vm_kill(shim->vm);
 }
 
+/* What the guest promises of its answer to Shutdown (see agent.proto). */
+static bool settles_first(const Coracle__Agent__V1__HelloResponse *hello)
+{
+	for (size_t i = 0; hello && i < hello->n_features; i++)
+		if (str_equal(hello->features[i], "settles-first"))
+			return true;
+	return false;
+}
+
 static void on_shutdown(const ProtobufCMessage *response, const struct cor_error *status, void *user)
 {
 	struct shim *shim = user;
-
 	/* Its going may be faster than its answer. */
-	if (shim->stage == ENDING && shim->vm && status->status != COR_OK &&
-	    status->status != COR_UNAVAILABLE)
+	bool waits = status->status == COR_UNAVAILABLE ||
+		     (status->status == COR_OK && !settles_first(shim->hello));
+
+	if (shim->stage == ENDING && shim->vm && !waits)
 		vm_kill(shim->vm);
 }
 
