@@ -108,6 +108,8 @@ int rpc_listen(uv_loop_t *loop, int fd, const struct rpc_server_options *options
 int rpc_listener_open(struct rpc_listener *listener, int fd, struct cor_error *err);
 /* Serves a connection that exists already as if it had been accepted; takes over fd. */
 int rpc_listener_adopt(struct rpc_listener *listener, int fd, struct cor_error *err);
+/* True when no connection has bytes left that its descriptor has not taken. */
+bool rpc_listener_drained(const struct rpc_listener *listener);
 void rpc_listener_free(struct rpc_listener *listener); /* closes its connections too */
 
 /* ---- calls ---- */

@@ -220,6 +220,14 @@ int rpc_listener_open(struct rpc_listener *listener, int fd, struct cor_error *e
 	return 0;
 }
 
+bool rpc_listener_drained(const struct rpc_listener *listener)
+{
+	for (const struct rpc_conn *conn = listener->connections; conn; conn = conn->next)
+		if (!conn->broken && (buffer_size(&conn->out) || nghttp2_session_want_write(conn->session)))
+			return false;
+	return true;
+}
+
 void rpc_listener_free(struct rpc_listener *listener)
 {
 	if (!listener)

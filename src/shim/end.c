@@ -18,9 +18,15 @@
 
 /* ---- leaving ---- */
 
+/* However slow a client is: what was said to it gets there. */
 static void on_linger_timeout(uv_timer_t *timer)
 {
-	uv_stop(timer->loop);
+	struct shim *shim = timer->data;
+
+	if (rpc_listener_drained(shim->listener))
+		uv_stop(timer->loop);
+	else
+		uv_timer_start(timer, on_linger_timeout, LINGER_MS, 0);
 }
 
 /* Nobody waits any more; what is on its way to clients still has to reach them. */
@@ -44,8 +50,7 @@ void shim_first_client_gone(struct shim *shim)
 	uv_close((uv_handle_t *)&shim->first_client, NULL);
 	close_fd(&shim->first_client_fd);
 	shim_look_for_owner(shim);
-	if (shim->stage == OVER && !shim->open_calls)
-		uv_stop(&shim->loop);
+	leave_if_done(shim);
 }
 
 /* Both the end of its connection and the end of its call lead here, in whatever order they are heard. */
