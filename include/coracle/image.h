@@ -9,10 +9,10 @@ extern "C" {
 #endif
 
 struct cor_image_info {
-	char *id;           /* "sha256:…" of the configuration */
-	char *digest;       /* "sha256:…" of the manifest */
+	char *id;                 /* "sha256:…" of the configuration */
+	char *digest;             /* "sha256:…" of the manifest */
 	struct cor_strings names; /* normalised references: "docker.io/library/busybox:latest" */
-	char *architecture; /* as OCI writes it: "amd64" */
+	char *architecture;       /* as OCI writes it: "amd64" */
 	char *os;
 	int64_t created_ns; /* since the epoch; 0: not said */
 	uint64_t size;      /* bytes of configuration and layers in the store */
@@ -38,14 +38,16 @@ COR_EXPORT int cor_image_list(struct cor_context *ctx, struct cor_image_list *re
 
 /* ref: a reference ("busybox", "debian:12", "name@sha256:…") or an id or an unambiguous prefix of one (at least 4 digits).
  * A JSON object in the shape of `docker image inspect`. COR_NOT_FOUND, COR_INVALID. */
-COR_EXPORT int cor_image_inspect(struct cor_context *ctx, const char *ref, char **ret_json, struct cor_error *err);
+COR_EXPORT int cor_image_inspect(struct cor_context *ctx, const char *ref, char **ret_json,
+				 struct cor_error *err);
 
-COR_EXPORT int cor_image_tag(struct cor_context *ctx, const char *ref, const char *new_name, struct cor_error *err);
+COR_EXPORT int cor_image_tag(struct cor_context *ctx, const char *ref, const char *new_name,
+			     struct cor_error *err);
 
 /* Removes a name; with its last name the image goes. An id removes all its names. COR_BUSY when a container uses the image, unless force
  * (which then only removes the names). *ret_removed tells what went ("untagged: …", "deleted: sha256:…"). */
-COR_EXPORT int cor_image_remove(struct cor_context *ctx, const char *ref, bool force, struct cor_strings *ret_removed,
-				struct cor_error *err);
+COR_EXPORT int cor_image_remove(struct cor_context *ctx, const char *ref, bool force,
+				struct cor_strings *ret_removed, struct cor_error *err);
 
 #ifdef __cplusplus
 }

@@ -9,9 +9,9 @@
 #include <stddef.h>
 
 struct buffer {
-	uint8_t *data;   /* start of the allocation */
-	size_t start;    /* consumed so far */
-	size_t end;      /* one past the last byte held */
+	uint8_t *data; /* start of the allocation */
+	size_t start;  /* consumed so far */
+	size_t end;    /* one past the last byte held */
 	size_t capacity;
 };
 

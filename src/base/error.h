@@ -9,7 +9,8 @@
 
 /* Fills err (may be NULL) and returns -errnum, or -EIO if errnum is 0; errnum may be given with either sign.
  * The text does not name the errno: say it in words, or use cor_fail_errno. */
-int cor_fail(struct cor_error *err, enum cor_status status, int errnum, const char *fmt, ...) PRINTF_LIKE(4, 5);
+int cor_fail(struct cor_error *err, enum cor_status status, int errnum, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
 
 /* The same, with a status that follows from errnum (ENOENT: not found, EACCES: permission, …) and
  * ": strerror" at the end of the text. */

@@ -16,7 +16,7 @@
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xreallocarray(void *p, size_t count, size_t size);
-char *xstrdup(const char *s);            /* NULL gives NULL */
+char *xstrdup(const char *s); /* NULL gives NULL */
 char *xstrndup(const char *s, size_t n);
 void *xmemdup(const void *p, size_t size);
 
@@ -59,5 +59,6 @@ struct strv strv_split(const char *s, char separator);
 char *strv_join(const struct strv *v, const char *separator);
 void strv_release(struct strv *v);
 
-#define _strv_                      _cleanup_(strv_release)
-#define strv_foreach(v, index, item) for (size_t index = 0; index < (v)->count && ((item) = (v)->items[index], 1); index++)
+#define _strv_ _cleanup_(strv_release)
+#define strv_foreach(v, index, item)                                                                         \
+	for (size_t index = 0; index < (v)->count && ((item) = (v)->items[index], 1); index++)

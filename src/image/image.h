@@ -44,7 +44,7 @@ struct image_rootfs {
 	uint64_t size;  /* of that disk in bytes, and so of every overlay on it: the same for all images */
 	char *image_id; /* "sha256:…" */
 	json_t *config; /* the OCI image configuration (image-spec, config.md): types of the members that we know are checked */
-	int lock;           /* a shared lock of the store: the file cannot be removed while it is held */
+	int lock; /* a shared lock of the store: the file cannot be removed while it is held */
 };
 
 /* Finds an image by name, id or prefix of an id, and unpacks its layers if this was not done before. Release *ret once the container's record

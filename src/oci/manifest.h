@@ -12,15 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MANIFEST_SIZE_MAX   (4u << 20)              /* of the document in bytes; the limit that registries have */
+#define MANIFEST_SIZE_MAX   (4u << 20) /* of the document in bytes; the limit that registries have */
 #define DESCRIPTOR_SIZE_MAX (INT64_C(1) << 40)
 #define MANIFEST_LAYERS_MAX 512
 #define INDEX_ENTRIES_MAX   10000
 
-#define MEDIA_TYPE_MANIFEST     "application/vnd.oci.image.manifest.v1+json"
-#define MEDIA_TYPE_INDEX        "application/vnd.oci.image.index.v1+json"
-#define MEDIA_TYPE_CONFIG       "application/vnd.oci.image.config.v1+json"
-#define MEDIA_TYPE_LAYER        "application/vnd.oci.image.layer.v1.tar"
+#define MEDIA_TYPE_MANIFEST        "application/vnd.oci.image.manifest.v1+json"
+#define MEDIA_TYPE_INDEX           "application/vnd.oci.image.index.v1+json"
+#define MEDIA_TYPE_CONFIG          "application/vnd.oci.image.config.v1+json"
+#define MEDIA_TYPE_LAYER           "application/vnd.oci.image.layer.v1.tar"
 #define MEDIA_TYPE_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 #define MEDIA_TYPE_DOCKER_INDEX    "application/vnd.docker.distribution.manifest.list.v2+json"
 #define MEDIA_TYPE_DOCKER_CONFIG   "application/vnd.docker.container.image.v1+json"

@@ -20,7 +20,8 @@ struct platform {
 int platform_parse(const char *text, struct platform *ret, struct cor_error *err);
 
 /* Puts the three words together, each of which may be NULL or empty, and normalises them. COR_INVALID for a word that is too long or odd. */
-int platform_set(struct platform *p, const char *os, const char *architecture, const char *variant, struct cor_error *err);
+int platform_set(struct platform *p, const char *os, const char *architecture, const char *variant,
+		 struct cor_error *err);
 
 /* The machine that we run on. */
 struct platform platform_host(void);

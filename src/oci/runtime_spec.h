@@ -15,7 +15,7 @@
 #define OCI_CONFIG_MAX ((size_t)1 << 20) /* bytes of a document */
 
 struct oci_rlimit {
-	int resource; /* RLIMIT_NOFILE, … */
+	int resource;        /* RLIMIT_NOFILE, … */
 	uint64_t soft, hard; /* UINT64_MAX: no limit; the largest signed number of JSON says that too */
 };
 

@@ -19,8 +19,9 @@
 struct rpc_conn {
 	uv_loop_t *loop;
 	int fd;
-	uv_poll_t *poll;    /* heap, since libuv closes handles later */
-	uv_idle_t *kick; /* active while a turn is wanted; an idle handle, since the loop does not sleep while one is active */
+	uv_poll_t *poll; /* heap, since libuv closes handles later */
+	/* Active while a turn is wanted; an idle handle, since the loop does not sleep while one is active. */
+	uv_idle_t *kick;
 	nghttp2_session *session;
 	bool server;
 	bool socket; /* takes send(2), which raises no SIGPIPE */
@@ -59,7 +60,7 @@ struct rpc_call {
 	bool full;           /* the queue was above RPC_HIGH_WATER: on_writable is due */
 	bool half_closed;    /* client: no more after the queue; server: rpc_call_finish was called */
 	bool submitted;      /* server: response headers are out */
-	bool answered; /* server: the trailers went out */
+	bool answered;       /* server: the trailers went out */
 
 	/* The end. */
 	bool closed;     /* the stream is gone; on_end is due once the messages are delivered */

@@ -25,10 +25,11 @@
 #include "agent.pb-c.h"
 #include "shim.pb-c.h"
 
-#define AGENT(name)     "/coracle.agent.v1.Agent/" name
-#define FIRST_PROCESS   "init"
-#define CALL_TIMEOUT_MS 30000 /* of a question to the guest during the start, on a slow host under emulation */
-#define ASK_TIMEOUT_MS  15000 /* of one that somebody waits for; less than a client waits for us */
+#define AGENT(name)   "/coracle.agent.v1.Agent/" name
+#define FIRST_PROCESS "init"
+/* Of a question to the guest during the start, on a slow host under emulation … */
+#define CALL_TIMEOUT_MS 30000
+#define ASK_TIMEOUT_MS  15000 /* … of one that somebody waits for; less than a client waits for us */
 #define MAX_TIMINGS     16
 #define SPARE_FILE      "spare"
 #define SPARE_SIZE      16384
@@ -95,7 +96,7 @@ struct shim {
 	struct rpc_listener *listener;
 	int first_client_fd; /* a duplicate of the one that started us, watched for its end; -1: it is gone */
 	uv_poll_t first_client;
-	bool asked; /* Start was called */
+	bool asked;   /* Start was called */
 	bool killing; /* SIGKILL was sent: the machine is next */
 	struct waiting starts, waits, stops;
 	unsigned open_calls; /* streams and calls that wait: the shim ends when none is left */

@@ -96,9 +96,10 @@ static int start_vmm(struct guest *guest, const char *kernel, const char *initra
 					    "-serial",
 					    "chardev:console"};
 	_strv_ struct strv args = {0};
-	_free_ char *command_line = str_format("console=ttyS0 loglevel=3 panic=-1 reboot=t acpi=off "
-					       "lpj=1500000 no_timer_check apic_timer_khz=1000000 tsc=reliable tsc_early_khz=%lu",
-					       tsc_khz());
+	_free_ char *command_line =
+		str_format("console=ttyS0 loglevel=3 panic=-1 reboot=t acpi=off "
+			   "lpj=1500000 no_timer_check apic_timer_khz=1000000 tsc=reliable tsc_early_khz=%lu",
+			   tsc_khz());
 	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)

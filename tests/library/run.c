@@ -14,7 +14,8 @@ static int fail(const char *what, const struct cor_error *err)
 int main(int argc, char **argv)
 {
 	const char *const args[] = {"sh", "-c", "echo from inside; exit 3", NULL};
-	struct cor_container_options options = {.image = "busybox", .process = {.args = args}, .auto_remove = true};
+	struct cor_container_options options = {
+		.image = "busybox", .process = {.args = args}, .auto_remove = true};
 	enum cor_session_result result;
 	struct cor_session *session;
 	struct cor_context *ctx;
