@@ -34,6 +34,10 @@ static void leave_if_done(struct shim *shim)
 {
 	if (shim->stage != OVER || shim->open_calls)
 		return;
+	if (shim->first_client_fd < 0 && rpc_listener_drained(shim->listener)) {
+		uv_stop(&shim->loop);
+		return;
+	}
 	uv_update_time(&shim->loop);
 	uv_timer_start(&shim->end_timer, on_linger_timeout,
 		       shim->first_client_fd >= 0 && !shim->asked ? FIRST_MS : LINGER_MS, 0);

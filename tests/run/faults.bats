@@ -109,12 +109,12 @@ usable() {
 	run env CORACLE_ROOT="$WORK/small/data" sh -c "$CORACLE image load -q -i $top/build/test-images/busybox.tar &&
 		$CORACLE run --rm busybox sh -c 'dd if=/dev/urandom of=/big bs=1M count=60 conv=fsync; echo dd \$?' &&
 		$CORACLE run --rm busybox echo again"
+	await none
 	umount "$WORK/small"
 	rmdir "$WORK/small"
 	[[ $output == *"Input/output error"* ]]
 	[[ $output == *"dd 1"* ]]
 	[[ $output == *again ]]
-	none
 }
 
 @test "no QEMU, no kernel, no init: one line that tells the remedy, status 125, nothing left" {
