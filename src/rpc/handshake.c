@@ -69,6 +69,8 @@ bool handshake_guest_feed(struct handshake_guest *guest, const uint8_t *data, si
 	}
 	if (!end)
 		return false;
+	/* What follows comes again, to be looked at as the session's. */
+	guest->search.count = 0;
 	memcpy(reply, reply_magic, sizeof(reply_magic));
 	*ret_used = end;
 	return true;

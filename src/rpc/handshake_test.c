@@ -70,6 +70,26 @@ static void test_a_foreign_reply_is_no_reply(void **state)
 	assert_true(handshake_host_feed(&first, reply, sizeof(reply), &used));
 }
 
+/* What follows a hello is given twice, since it belongs to the session: it must not count twice. */
+static void test_a_hello_that_is_cut_behind_another(void **state)
+{
+	struct handshake_guest guest = {0};
+	struct handshake_host first, second;
+	uint8_t line[2 * HANDSHAKE_HELLO_SIZE], reply[HANDSHAKE_REPLY_SIZE];
+	size_t used = 0, cut = HANDSHAKE_HELLO_SIZE - 10;
+
+	assert_int_equal(handshake_host_init(&first, secret), 0);
+	assert_int_equal(handshake_host_init(&second, secret), 0);
+	memcpy(line, first.hello, sizeof(first.hello));
+	memcpy(line + sizeof(first.hello), second.hello, sizeof(second.hello));
+	assert_true(handshake_guest_feed(&guest, line, sizeof(first.hello) + cut, &used, reply));
+	assert_int_equal(used, sizeof(first.hello));
+	assert_false(handshake_guest_feed(&guest, line + used, cut, &used, reply));
+	assert_true(handshake_guest_feed(&guest, second.hello + cut, 10, &used, reply));
+	assert_int_equal(used, 10);
+	assert_true(handshake_host_feed(&second, reply, sizeof(reply), &used));
+}
+
 static void test_the_last_of_several_hellos_is_answered(void **state)
 {
 	struct handshake_guest guest = {0};
@@ -93,6 +113,7 @@ int main(void)
 		cmocka_unit_test(test_old_bytes_are_thrown_away),
 		cmocka_unit_test(test_only_the_first_secret_counts),
 		cmocka_unit_test(test_a_foreign_reply_is_no_reply),
+		cmocka_unit_test(test_a_hello_that_is_cut_behind_another),
 		cmocka_unit_test(test_the_last_of_several_hellos_is_answered),
 	};
 
