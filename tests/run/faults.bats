@@ -64,7 +64,7 @@ usable() {
 }
 
 @test "a machine that is killed before its process runs is an error of the start" {
-	for delay in 0 0.2 0.4; do
+	for delay in 0 0.2 0.35 0.4 0.45 0.5; do
 		"$CORACLE" run --name early busybox sleep 100 3>&- 2>"$WORK/early" &
 		command=$!
 		await vmm_of early
