@@ -6,3 +6,4 @@
 #include "coracle/context.h"
 #include "coracle/error.h"
 #include "coracle/image.h"
+#include "coracle/registry.h"

@@ -10,7 +10,7 @@ extern "C" {
 
 struct cor_image_info {
 	char *id;                 /* "sha256:…" of the configuration */
-	char *digest;             /* "sha256:…" of the manifest */
+	char *digest;             /* "sha256:…" of what the names stand for: a manifest or an index */
 	struct cor_strings names; /* normalised references: "docker.io/library/busybox:latest" */
 	char *architecture;       /* as OCI writes it: "amd64" */
 	char *os;
@@ -27,6 +27,7 @@ COR_EXPORT void cor_image_list_release(struct cor_image_list *list);
 struct cor_image_load_options {
 	const char *name;     /* the name it gets instead of the ones the archive has; NULL: those */
 	const char *platform; /* "os/arch[/variant]"; NULL: the host's */
+	bool all_platforms; /* everything that an index in the archive names is stored, not only the platform's image */
 };
 
 /* Reads an OCI layout or a docker-archive (tar, may be gzip or zstd as a whole) from fd, which need not be seekable. *ret_names are the references made,
@@ -48,6 +49,43 @@ COR_EXPORT int cor_image_tag(struct cor_context *ctx, const char *ref, const cha
  * (which then only removes the names). *ret_removed tells what went ("untagged: …", "deleted: sha256:…"). */
 COR_EXPORT int cor_image_remove(struct cor_context *ctx, const char *ref, bool force,
 				struct cor_strings *ret_removed, struct cor_error *err);
+
+enum cor_archive_format {
+	COR_ARCHIVE_BOTH, /* an OCI layout that is a docker-archive too: what docker, podman and skopeo read */
+	COR_ARCHIVE_OCI,  /* an OCI layout alone */
+	COR_ARCHIVE_DOCKER, /* a docker-archive alone, with uncompressed layers, for old readers */
+};
+
+struct cor_image_save_options {
+	enum cor_archive_format format;
+	const char *platform; /* only that image of an index; NULL: all of its images that are here */
+};
+
+/* Writes images as one tar archive to fd, which need not be seekable. Several refs of one image become its names. COR_NOT_FOUND, COR_UNSUPPORTED (an index as a
+ * docker-archive: platform chooses). */
+COR_EXPORT int cor_image_save(struct cor_context *ctx, const char *const *refs, size_t count, int fd,
+			      const struct cor_image_save_options *options, struct cor_error *err);
+
+struct cor_image_prune_options {
+	bool all;          /* also images that have names, if no container uses them */
+	int64_t before_ns; /* only those that were made before; 0: all */
+	const char *const *
+		labels; /* "KEY" or "KEY=VALUE", all of which the configuration must have; NULL-terminated, or NULL */
+};
+
+/* Removes images without names (see all), and what no image needs: blobs, disks, parts of pulls that nobody works on. Safe beside any other command. *ret_reclaimed: bytes of the
+ * host's disk. */
+COR_EXPORT int cor_image_prune(struct cor_context *ctx, const struct cor_image_prune_options *options,
+			       struct cor_strings *ret_removed, uint64_t *ret_reclaimed,
+			       struct cor_error *err);
+
+/* What the host's disk is used for, as a JSON object: {"Images": {"Total", "Active", "Size", "Reclaimable"}, "Containers": {the same}, "Disks": {...}, "Parts": {...}}, sizes in bytes as
+ * the host's file system counts them, each byte once. */
+COR_EXPORT int cor_system_df(struct cor_context *ctx, char **ret_json, struct cor_error *err);
+
+/* Looks whether everything is as it must be: each blob has its digest, each image all that it names, each disk is one of an image's; containers and names lead to each other. *ret_json: an array of
+ * {"What", "Problem", "Repaired"}, empty when all is well. repair removes what is broken and can be fetched or made again. */
+COR_EXPORT int cor_system_check(struct cor_context *ctx, bool repair, char **ret_json, struct cor_error *err);
 
 #ifdef __cplusplus
 }

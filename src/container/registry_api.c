@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cor_image_* and cor_registry_* calls that speak to registries. */
+#include "container/context.h"
+#include "coracle/registry.h"
+
+#include <errno.h>
+
+static int missing(struct cor_error *err)
+{
+	return cor_fail(err, COR_UNSUPPORTED, ENOSYS, "not built yet");
+}
+
+void cor_image_pulled_release(struct cor_image_pulled *pulled)
+{
+	free(pulled->name);
+	free(pulled->digest);
+	free(pulled->id);
+	*pulled = (struct cor_image_pulled){0};
+}
+
+int cor_image_pull(struct cor_context *ctx, const char *ref, const struct cor_image_pull_options *options,
+		   struct cor_image_pulled *ret, struct cor_error *err)
+{
+	return missing(err);
+}
+
+int cor_image_push(struct cor_context *ctx, const char *ref, const struct cor_image_push_options *options,
+		   char **ret_digest, struct cor_error *err)
+{
+	return missing(err);
+}
+
+int cor_registry_login(struct cor_context *ctx, const char *registry, const char *user, const char *password,
+		       const struct cor_registry_options *options, char **ret_where, struct cor_error *err)
+{
+	return missing(err);
+}
+
+int cor_registry_logout(struct cor_context *ctx, const char *registry, const char *config_dir,
+			struct cor_error *err)
+{
+	return missing(err);
+}
+
+int cor_registry_list(struct cor_context *ctx, const char *config_dir, char **ret_json, struct cor_error *err)
+{
+	return missing(err);
+}
+
+int cor_image_save(struct cor_context *ctx, const char *const *refs, size_t count, int fd,
+		   const struct cor_image_save_options *options, struct cor_error *err)
+{
+	return missing(err);
+}
+
+int cor_image_prune(struct cor_context *ctx, const struct cor_image_prune_options *options,
+		    struct cor_strings *ret_removed, uint64_t *ret_reclaimed, struct cor_error *err)
+{
+	return missing(err);
+}
+
+int cor_system_df(struct cor_context *ctx, char **ret_json, struct cor_error *err)
+{
+	return missing(err);
+}
+
+int cor_system_check(struct cor_context *ctx, bool repair, char **ret_json, struct cor_error *err)
+{
+	return missing(err);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who we are at which registry. Looked for in this order: CONFIG/auth.json (ours, mode 0600, in the format of Docker's config.json: auths, credsStore, credHelpers),
+ * then ~/.docker/config.json, in each of them a credential helper (docker-credential-NAME, by its protocol of JSON over pipes) before the plain entry. */
+#pragma once
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#include <jansson.h>
+
+struct credentials {
+	char *user, *password; /* both NULL: none are known */
+	char *identity_token; /* instead of both: an OAuth2 refresh token, which Docker writes as user "<token>" */
+};
+void credentials_release(struct credentials *credentials); /* wipes them from memory */
+#define _credentials_ _cleanup_(credentials_release)
+
+/* domain: "docker.io", "host:port". config_dir may be NULL (see struct cor_registry_options). That none are known is no error. A broken file or a helper that fails is. */
+int credentials_find(const char *config_dir, const char *domain, struct credentials *ret,
+		     struct cor_error *err);
+int credentials_store(const char *config_dir, const char *domain, const struct credentials *credentials,
+		      char **ret_where, struct cor_error *err);
+/* COR_NOT_FOUND. */
+int credentials_erase(const char *config_dir, const char *domain, struct cor_error *err);
+/* A JSON array of {"Registry", "User", "Source"}. */
+int credentials_list(const char *config_dir, json_t **ret, struct cor_error *err);
