@@ -67,7 +67,7 @@ static bool label_valid(const char *s, size_t n)
 }
 
 /* host labels joined by dots or "[v6]", and a port. */
-static bool domain_valid(const char *domain)
+bool reference_domain_valid(const char *domain)
 {
 	const char *port, *host = domain;
 	int64_t number;
@@ -161,7 +161,7 @@ int reference_parse(const char *text, struct reference *ret, struct cor_error *e
 	    id_valid(str_after(ref.path, "library/")))
 		return cor_fail(err, COR_INVALID, EINVAL,
 				"image '%s': 64 hexadecimal digits are an id, not a name", text);
-	if (!domain_valid(ref.domain))
+	if (!reference_domain_valid(ref.domain))
 		return cor_fail(err, COR_INVALID, EINVAL, "image '%s': bad registry name '%s'", text,
 				ref.domain);
 	if (!path_valid(ref.path))

@@ -6,6 +6,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+#include <stdbool.h>
+
 struct reference {
 	char *domain; /* "docker.io", "localhost:5000" */
 	char *path;   /* "library/busybox" */
@@ -16,6 +18,9 @@ struct reference {
 /* COR_INVALID, with the reason. *ret is released by the caller. */
 int reference_parse(const char *text, struct reference *ret, struct cor_error *err);
 void reference_release(struct reference *ref);
+
+/* True for what may stand before the first slash: "host.example", "localhost:5000", "[::1]:5000"; no such text has a slash or "..". */
+bool reference_domain_valid(const char *domain);
 
 /* "docker.io/library/busybox:latest", without the digest where there is a tag. The caller's. */
 char *reference_name(const struct reference *ref);
