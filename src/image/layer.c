@@ -5,7 +5,6 @@
 
 #include "base/size.h"
 #include "base/str.h"
-#include "image/stream.h"
 #include "image/utf8.h"
 
 #include <archive.h>
@@ -22,6 +21,7 @@
 
 struct layer_reader {
 	struct stream *stream;
+	uint64_t *budget;
 	struct archive *tar;
 	struct cor_error failure; /* of the stream, once it failed */
 	struct tree *tree;
@@ -33,7 +33,6 @@ struct layer_reader {
 static void reader_release(struct layer_reader *reader)
 {
 	archive_read_free(reader->tar);
-	stream_free(reader->stream);
 }
 
 static int corrupt(struct cor_error *err, const char *path, const char *why)
@@ -52,24 +51,41 @@ static int tar_fail(struct layer_reader *reader, const char *what, struct cor_er
 	return cor_fail(err, COR_CORRUPT, EBADMSG, "%.200s: %s", what, text ? text : "malformed");
 }
 
+static int too_large(struct cor_error *err)
+{
+	return cor_fail(err, COR_CORRUPT, EFBIG,
+			"the image's layers are too large when uncompressed: %llu GiB is the limit",
+			(unsigned long long)(LAYERS_BUDGET / GIB));
+}
+
+/* The limit holds whatever the compression's ratio is: a bomb ends here. */
+static int read_piece(struct stream *stream, uint64_t *budget, const void **ret, size_t *ret_size,
+		      struct cor_error *err)
+{
+	int r = stream_read(stream, ret, ret_size, err);
+
+	if (r < 0)
+		return r;
+	if (*ret_size > *budget)
+		return too_large(err);
+	*budget -= *ret_size;
+	return 0;
+}
+
 static la_ssize_t read_stream(struct archive *a, void *userdata, const void **ret)
 {
 	struct layer_reader *reader = userdata;
 	size_t size;
 
-	if (stream_read(reader->stream, ret, &size, &reader->failure) < 0) {
+	if (read_piece(reader->stream, reader->budget, ret, &size, &reader->failure) < 0) {
 		archive_set_error(a, EBADMSG, "%s", reader->failure.msg);
 		return ARCHIVE_FATAL;
 	}
 	return (la_ssize_t)size;
 }
 
-static int reader_open(struct layer_reader *reader, int fd, uint64_t budget, struct cor_error *err)
+static int reader_open(struct layer_reader *reader, struct cor_error *err)
 {
-	int r = stream_open(fd, budget, &reader->stream, err);
-
-	if (r < 0)
-		return r;
 	reader->tar = archive_read_new();
 	if (!reader->tar)
 		return cor_fail(err, COR_EXHAUSTED, ENOMEM, "read a layer: out of memory");
@@ -244,14 +260,14 @@ static int apply_entry(struct layer_reader *reader, struct archive_entry *entry,
 }
 
 /* Padding after the end of the archive counts for the digest. */
-static int drain(struct stream *stream, struct cor_error *err)
+static int drain(struct stream *stream, uint64_t *budget, struct cor_error *err)
 {
 	const void *rest;
 	size_t size;
 	int r;
 
 	do
-		r = stream_read(stream, &rest, &size, err);
+		r = read_piece(stream, budget, &rest, &size, err);
 	while (r == 0 && size);
 	return r;
 }
@@ -272,7 +288,7 @@ static int apply_entries(struct layer_reader *reader, struct cor_error *err)
 		if (r < 0)
 			return r;
 	}
-	return drain(reader->stream, err);
+	return drain(reader->stream, reader->budget, err);
 }
 
 static int check_digest(const struct stream *stream, const char *diff_id, struct cor_error *err)
@@ -286,29 +302,22 @@ static int check_digest(const struct stream *stream, const char *diff_id, struct
 	return 0;
 }
 
-int layer_apply(int fd, const char *diff_id, unsigned layer, struct tree *tree, struct ext4 *disk,
-		uint64_t *budget, struct cor_error *err)
+int layer_apply(struct stream *stream, const char *diff_id, unsigned layer, struct tree *tree,
+		struct ext4 *disk, uint64_t *budget, struct cor_error *err)
 {
-	_cleanup_(reader_release) struct layer_reader reader = {.tree = tree, .disk = disk, .layer = layer};
+	_cleanup_(reader_release) struct layer_reader reader = {
+		.stream = stream, .budget = budget, .tree = tree, .disk = disk, .layer = layer};
 	_utf8_ struct utf8 utf8 = {0};
 	int r = utf8_enter(&utf8, err);
 
-	r = r ?: reader_open(&reader, fd, *budget, err);
+	r = r ?: reader_open(&reader, err);
 	r = r ?: apply_entries(&reader, err);
-	r = r ?: check_digest(reader.stream, diff_id, err);
-	if (r == 0)
-		*budget -= stream_size(reader.stream);
-	return r;
+	return r ?: check_digest(stream, diff_id, err);
 }
 
-int layer_verify(int fd, const char *diff_id, uint64_t *budget, struct cor_error *err)
+int layer_verify(struct stream *stream, const char *diff_id, uint64_t *budget, struct cor_error *err)
 {
-	_cleanup_(stream_freep) struct stream *stream = NULL;
-	int r = stream_open(fd, *budget, &stream, err);
+	int r = drain(stream, budget, err);
 
-	r = r ?: drain(stream, err);
-	r = r ?: check_digest(stream, diff_id, err);
-	if (r == 0)
-		*budget -= stream_size(stream);
-	return r;
+	return r ?: check_digest(stream, diff_id, err);
 }

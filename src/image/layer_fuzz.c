@@ -15,11 +15,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static int apply(const uint8_t *data, size_t size, unsigned layer, struct tree *tree, struct ext4 *disk,
 		 uint64_t *budget)
 {
-	_fd_ int fd = memfd_with("layer", data, size);
+	_cleanup_(stream_freep) struct stream *stream = NULL;
+	int fd = memfd_with("layer", data, size);
 	struct cor_error err = {0};
-	int r = layer_apply(fd, NULL, layer, tree, disk, budget, &err);
+	int r;
 
 	assert(fd >= 0);
+	r = stream_open(source_fd(fd), &stream, &err);
+	assert(r == 0);
+	r = layer_apply(stream, NULL, layer, tree, disk, budget, &err);
 	assert(r == 0 || (err.status != COR_OK && err.status != COR_INTERNAL && *err.msg));
 	return r;
 }

@@ -43,6 +43,21 @@ static int make_layer(const char *path, uint64_t size, int fill, int (*compress)
 	return fd;
 }
 
+static struct stream *open_stream(int fd)
+{
+	struct stream *stream = NULL;
+
+	assert_int_equal(stream_open(source_fd(dup(fd)), &stream, NULL), 0);
+	return stream;
+}
+
+static int verify(int fd, const char *diff_id, uint64_t *budget, struct cor_error *err)
+{
+	_cleanup_(stream_freep) struct stream *stream = open_stream(fd);
+
+	return layer_verify(stream, diff_id, budget, err);
+}
+
 static int apply(int fd, const char *diff_id, uint64_t budget, struct tree *tree, struct cor_error *err)
 {
 	static const uint8_t uuid[16];
@@ -50,8 +65,10 @@ static int apply(int fd, const char *diff_id, uint64_t budget, struct tree *tree
 	_cleanup_(ext4_freep) struct ext4 *disk = NULL;
 
 	*err = (struct cor_error){0};
+	_cleanup_(stream_freep) struct stream *stream = open_stream(fd);
+
 	assert_int_equal(ext4_create(disk_fd, 64 * MIB, uuid, &disk, NULL), 0);
-	return layer_apply(fd, diff_id, 1, tree, disk, &budget, err);
+	return layer_apply(stream, diff_id, 1, tree, disk, &budget, err);
 }
 
 static int apply_one(int fd, const char *diff_id, uint64_t budget, struct cor_error *err)
@@ -85,7 +102,7 @@ static void test_compressions(void **state)
 		assert_int_equal(apply(fd, digest, MIB, &tree, &err), 0);
 		assert_int_equal(tree_find(&tree, "dir/file")->inode->size, 5000);
 		lseek(fd, 0, SEEK_SET);
-		assert_int_equal(layer_verify(fd, digest, &budget, &err), 0);
+		assert_int_equal(verify(fd, digest, &budget, &err), 0);
 		assert_true(budget == MIB - (uint64_t)n);
 	}
 }
@@ -109,7 +126,7 @@ static void test_wrong_digest(void **state)
 	assert_int_equal(err.status, COR_CORRUPT);
 	assert_non_null(strstr(err.msg, other));
 	lseek(fd, 0, SEEK_SET);
-	assert_true(layer_verify(fd, other, &budget, &err) < 0);
+	assert_true(verify(fd, other, &budget, &err) < 0);
 }
 
 /* Little that becomes 80 MiB: more than the disk, or more than was allowed. */

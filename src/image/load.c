@@ -5,7 +5,6 @@
 #include "base/str.h"
 #include "image/incoming.h"
 #include "image/index.h"
-#include "image/layer.h"
 #include "image/rootfs.h"
 #include "image/store.h"
 #include "oci/reference.h"
@@ -65,9 +64,11 @@ static int settle_names(struct incoming *incoming, const char *name, struct cor_
 
 /* ---- unpacking ---- */
 
-static int open_received(void *userdata, const struct descriptor *layer, int *ret_fd, struct cor_error *err)
+static int open_received(void *userdata, const struct descriptor *layer, struct source *ret,
+			 struct cor_error *err)
 {
 	const struct load *load = userdata;
+	int fd;
 
 	for (size_t i = 0; i < load->incoming.count; i++) {
 		const struct incoming_image *image = &load->incoming.items[i];
@@ -75,8 +76,11 @@ static int open_received(void *userdata, const struct descriptor *layer, int *re
 		for (size_t j = 0; j < image->blob_count; j++) {
 			if (strcmp(image->blobs[j].digest, layer->digest) != 0)
 				continue;
-			*ret_fd = openat(load->work.fd, image->blobs[j].file, O_RDONLY | O_CLOEXEC);
-			return *ret_fd < 0 ? cor_fail_errno(err, errno, "read a layer") : 0;
+			fd = openat(load->work.fd, image->blobs[j].file, O_RDONLY | O_CLOEXEC);
+			if (fd < 0)
+				return cor_fail_errno(err, errno, "read a layer");
+			*ret = source_fd(fd);
+			return 0;
 		}
 	}
 	return cor_fail(err, COR_INTERNAL, ENOENT, "a layer got lost");
@@ -88,27 +92,6 @@ static bool is_stored(const struct index *index, const char *digest)
 		if (strcmp(index->items[i].digest, digest) == 0)
 			return true;
 	return false;
-}
-
-/* The disk is there, but these layers may claim to be others than they are. */
-static int verify_layers(struct load *load, const struct incoming_image *image, struct cor_error *err)
-{
-	uint64_t budget = LAYERS_BUDGET;
-
-	for (size_t i = 0; i < image->manifest.layer_count; i++) {
-		const struct descriptor *layer = &image->manifest.layers[i];
-		const char *diff_id = image->config.diff_ids.items[i];
-		_fd_ int fd = -1;
-		int r;
-
-		if (strcmp(layer->digest, diff_id) == 0)
-			continue;
-		r = open_received(load, layer, &fd, err);
-		r = r ?: layer_verify(fd, diff_id, &budget, err);
-		if (r < 0)
-			return cor_context(err, r, "layer %.12s", digest_hex(layer->digest));
-	}
-	return 0;
 }
 
 static void disk_file(size_t position, char out[32])
@@ -126,7 +109,9 @@ static int unpack_image(struct load *load, size_t position, const struct index *
 	if (!rootfs_exists(load->store, name))
 		return rootfs_build(&image->manifest, &image->config, open_received, load, load->work.fd,
 				    file, err);
-	return is_stored(index, image->digest) ? 0 : verify_layers(load, image, err);
+	return is_stored(index, image->digest)
+		       ? 0
+		       : rootfs_verify(&image->manifest, &image->config, open_received, load, err);
 }
 
 static int unpack_images(struct load *load, struct cor_error *err)

@@ -61,24 +61,78 @@ static void make_uuid(const struct image_config *config, uint8_t uuid[16])
 	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
-static int apply_layers(const struct manifest *manifest, const struct image_config *config,
-			layer_open_fn *open_layer, void *userdata, struct tree *tree, struct ext4 *disk,
-			struct cor_error *err)
+/* The layers of an image, one after the other; the next one is already being decompressed while one is applied. */
+struct layers {
+	const struct manifest *manifest;
+	layer_open_fn *open;
+	void *userdata;
+	size_t opened;
+	struct stream *now, *next;
+};
+
+static void layers_release(struct layers *layers)
+{
+	stream_free(layers->now);
+	stream_free(layers->next);
+}
+
+static int open_next(struct layers *layers, struct cor_error *err)
+{
+	struct source source;
+	int r;
+
+	if (layers->opened == layers->manifest->layer_count)
+		return 0;
+	r = layers->open(layers->userdata, &layers->manifest->layers[layers->opened], &source, err);
+	if (r < 0)
+		return r;
+	layers->opened++;
+	return stream_open(source, &layers->next, err);
+}
+
+static int advance(struct layers *layers, struct cor_error *err)
+{
+	int r = layers->opened ? 0 : open_next(layers, err);
+
+	if (r < 0)
+		return r;
+	stream_free(layers->now);
+	layers->now = steal_ptr(layers->next);
+	return open_next(layers, err);
+}
+
+static int apply_layers(struct layers *layers, const struct image_config *config, struct tree *tree,
+			struct ext4 *disk, struct cor_error *err)
 {
 	uint64_t budget = LAYERS_BUDGET;
 
-	for (size_t i = 0; i < manifest->layer_count; i++) {
-		const struct descriptor *layer = &manifest->layers[i];
-		_fd_ int fd = -1;
-		int r = open_layer(userdata, layer, &fd, err);
+	for (size_t i = 0; i < layers->manifest->layer_count; i++) {
+		const char *diff_id = config->diff_ids.items[i];
+		int r = advance(layers, err);
 
-		r = r
-			    ?: layer_apply(fd, config->diff_ids.items[i], (unsigned)i + 1, tree, disk,
-					   &budget, err);
+		r = r ?: layer_apply(layers->now, diff_id, (unsigned)i + 1, tree, disk, &budget, err);
 		if (r < 0)
-			return cor_context(err, r, "layer %.12s", digest_hex(layer->digest));
+			return cor_context(err, r, "layer %.12s",
+					   digest_hex(layers->manifest->layers[i].digest));
 	}
 	return ext4_write_tree(disk, tree, err);
+}
+
+int rootfs_verify(const struct manifest *manifest, const struct image_config *config,
+		  layer_open_fn *open_layer, void *userdata, struct cor_error *err)
+{
+	_cleanup_(layers_release) struct layers layers = {
+		.manifest = manifest, .open = open_layer, .userdata = userdata};
+	uint64_t budget = LAYERS_BUDGET;
+
+	for (size_t i = 0; i < manifest->layer_count; i++) {
+		int r = advance(&layers, err);
+
+		r = r ?: layer_verify(layers.now, config->diff_ids.items[i], &budget, err);
+		if (r < 0)
+			return cor_context(err, r, "layer %.12s", digest_hex(manifest->layers[i].digest));
+	}
+	return 0;
 }
 
 int rootfs_build(const struct manifest *manifest, const struct image_config *config,
@@ -87,6 +141,8 @@ int rootfs_build(const struct manifest *manifest, const struct image_config *con
 	_fd_ int fd = openat(dir, file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	_cleanup_(ext4_freep) struct ext4 *disk = NULL;
 	_cleanup_(tree_release) struct tree tree;
+	_cleanup_(layers_release) struct layers layers = {
+		.manifest = manifest, .open = open_layer, .userdata = userdata};
 	uint8_t uuid[16];
 	int r;
 
@@ -99,7 +155,7 @@ int rootfs_build(const struct manifest *manifest, const struct image_config *con
 		return r;
 	tree.forget = ext4_forget;
 	tree.userdata = disk;
-	r = apply_layers(manifest, config, open_layer, userdata, &tree, disk, err);
+	r = apply_layers(&layers, config, &tree, disk, err);
 	if (r < 0)
 		return r;
 	/* Never written again: containers write into overlays. */
@@ -119,9 +175,15 @@ int rootfs_publish(const struct image_store *store, int dir, const char *file, c
 
 /* ---- for containers ---- */
 
-static int open_stored(void *userdata, const struct descriptor *layer, int *ret_fd, struct cor_error *err)
+static int open_stored(void *userdata, const struct descriptor *layer, struct source *ret,
+		       struct cor_error *err)
 {
-	return store_open_blob(userdata, layer->digest, layer->size, ret_fd, err);
+	int fd = -1;
+	int r = store_open_blob(userdata, layer->digest, layer->size, &fd, err);
+
+	if (r == 0)
+		*ret = source_fd(fd);
+	return r;
 }
 
 static int build_missing(struct image_store *store, const struct image_facts *facts, const char *name,

@@ -9,15 +9,13 @@
 
 #include "base/macro.h"
 #include "base/str.h"
+#include "image/decompress.h"
 #include "image/hash.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 
-#define READ_SIZE  (1u << 18)
 #define SLOT_SIZE  (1u << 18)
 #define SLOT_COUNT 8u
 
@@ -29,9 +27,11 @@ struct slot {
 struct stream {
 	pthread_t thread;
 	bool started;
-	struct archive *archive;
+	struct source source;
+	struct decompress *decompress;
+	uint8_t *memory; /* of all slots */
 	struct hash hash;
-	uint64_t max, size;
+	uint64_t size;
 	char digest[DIGEST_SIZE];
 
 	pthread_mutex_t mutex;
@@ -68,65 +68,23 @@ static void slot_filled(struct stream *s)
 	pthread_mutex_unlock(&s->mutex);
 }
 
-/* Copies a piece into as many slots as it takes. -ECANCELED when nobody reads any more. */
-static int pass_on(struct stream *s, struct slot **current, const uint8_t *data, size_t size)
-{
-	while (size) {
-		size_t part;
-
-		if (!*current) {
-			*current = slot_to_fill(s);
-			if (!*current)
-				return -ECANCELED;
-			(*current)->size = 0;
-		}
-		part = MIN(size, SLOT_SIZE - (*current)->size);
-		memcpy((*current)->data + (*current)->size, data, part);
-		(*current)->size += part;
-		data += part;
-		size -= part;
-		if ((*current)->size == SLOT_SIZE) {
-			slot_filled(s);
-			*current = NULL;
-		}
-	}
-	return 0;
-}
-
-static int broken(const struct stream *s, struct cor_error *err)
-{
-	const char *text = archive_error_string(s->archive);
-
-	if (archive_errno(s->archive) == ENOMEM)
-		return cor_fail(err, COR_EXHAUSTED, ENOMEM, "the layer cannot be read: out of memory");
-	if (archive_errno(s->archive) == EIO)
-		return cor_fail_errno(err, EIO, "the layer cannot be read");
-	return cor_fail(err, COR_CORRUPT, EBADMSG, "the layer cannot be read: %.200s",
-			text ? text : "malformed");
-}
-
 static int produce(struct stream *s, struct cor_error *err)
 {
-	struct slot *current = NULL;
-	const void *data;
-	la_int64_t offset;
-	size_t size;
-	int r;
+	for (;;) {
+		struct slot *slot = slot_to_fill(s);
+		int r;
 
-	while ((r = archive_read_data_block(s->archive, &data, &size, &offset)) == ARCHIVE_OK) {
-		if (size > s->max - s->size)
-			return cor_fail(err, COR_CORRUPT, EFBIG,
-					"the layers are too large when uncompressed");
-		s->size += size;
-		hash_update(&s->hash, data, size);
-		r = pass_on(s, &current, data, size);
+		if (!slot)
+			return -ECANCELED;
+		r = decompress_read(s->decompress, slot->data, SLOT_SIZE, &slot->size, err);
 		if (r < 0)
 			return r;
-	}
-	if (r != ARCHIVE_EOF)
-		return broken(s, err);
-	if (current)
+		if (!slot->size)
+			break;
+		s->size += slot->size;
+		hash_update(&s->hash, slot->data, slot->size);
 		slot_filled(s);
+	}
 	hash_finish(&s->hash, s->digest);
 	return 0;
 }
@@ -164,27 +122,19 @@ static int start(struct stream *s, struct cor_error *err)
 	return 0;
 }
 
-int stream_open(int fd, uint64_t max, struct stream **ret, struct cor_error *err)
+int stream_open(struct source source, struct stream **ret, struct cor_error *err)
 {
 	_cleanup_(stream_freep) struct stream *s = xcalloc(1, sizeof(*s));
-	struct archive_entry *entry;
 	int r;
 
-	s->max = max;
+	s->source = source;
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	hash_init(&s->hash);
+	s->memory = xmalloc((size_t)SLOT_SIZE * SLOT_COUNT);
 	for (size_t i = 0; i < SLOT_COUNT; i++)
-		s->slots[i].data = xmalloc(SLOT_SIZE);
-	s->archive = archive_read_new();
-	if (!s->archive)
-		return cor_fail(err, COR_EXHAUSTED, ENOMEM, "read a layer: out of memory");
-	archive_read_support_filter_gzip(s->archive);
-	archive_read_support_filter_zstd(s->archive);
-	archive_read_support_format_raw(s->archive);
-	if (archive_read_open_fd(s->archive, fd, READ_SIZE) != ARCHIVE_OK ||
-	    archive_read_next_header(s->archive, &entry) != ARCHIVE_OK)
-		return broken(s, err);
+		s->slots[i].data = s->memory + i * SLOT_SIZE;
+	s->decompress = decompress_new(&s->source);
 	r = start(s, err);
 	if (r == 0)
 		*ret = steal_ptr(s);
@@ -200,12 +150,13 @@ void stream_free(struct stream *s)
 		s->stop = true;
 		pthread_cond_signal(&s->changed);
 		pthread_mutex_unlock(&s->mutex);
+		source_stop(&s->source);
 		pthread_join(s->thread, NULL);
 	}
-	archive_read_free(s->archive);
+	decompress_free(s->decompress);
+	source_release(&s->source);
 	hash_release(&s->hash);
-	for (size_t i = 0; i < SLOT_COUNT; i++)
-		free(s->slots[i].data);
+	free(s->memory);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->mutex);
 	free(s);

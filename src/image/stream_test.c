@@ -7,6 +7,7 @@
 #include "image/hash.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,14 +24,14 @@ static uint8_t *pattern(size_t size)
 	return data;
 }
 
-static int open_bytes(const void *data, size_t size, uint64_t max, struct stream **ret, struct cor_error *err)
+static struct stream *open_bytes(const void *data, size_t size)
 {
-	_fd_ int fd = memfd_with("stream", data, size);
-	int r;
+	struct stream *stream = NULL;
+	int fd = memfd_with("stream", data, size);
 
 	assert_true(fd >= 0);
-	r = stream_open(fd, max, ret, err);
-	return r < 0 ? r : steal_fd(&fd);
+	assert_int_equal(stream_open(source_fd(fd), &stream, NULL), 0);
+	return stream;
 }
 
 static void test_all_bytes_come(void **state)
@@ -39,11 +40,10 @@ static void test_all_bytes_come(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		_free_ uint8_t *data = pattern(sizes[i]);
-		struct stream *stream = NULL;
+		struct stream *stream = open_bytes(data, sizes[i]);
 		char digest[DIGEST_SIZE];
 		const void *piece;
 		size_t size, at = 0;
-		int fd = open_bytes(data, sizes[i], sizes[i], &stream, NULL);
 
 		for (;;) {
 			assert_int_equal(stream_read(stream, &piece, &size, NULL), 0);
@@ -60,7 +60,6 @@ static void test_all_bytes_come(void **state)
 		assert_int_equal(stream_read(stream, &piece, &size, NULL), 0);
 		assert_int_equal(size, 0);
 		stream_free(stream);
-		close(fd);
 	}
 }
 
@@ -70,15 +69,13 @@ static void test_left_in_the_middle(void **state)
 	_free_ uint8_t *data = pattern(20 * MIB);
 
 	for (unsigned reads = 0; reads < 12; reads++) {
-		struct stream *stream = NULL;
+		struct stream *stream = open_bytes(data, 20 * MIB);
 		const void *piece;
 		size_t size;
-		int fd = open_bytes(data, 20 * MIB, GIB, &stream, NULL);
 
 		for (unsigned i = 0; i < reads; i++)
 			assert_int_equal(stream_read(stream, &piece, &size, NULL), 0);
 		stream_free(stream);
-		close(fd);
 	}
 }
 
@@ -94,36 +91,64 @@ static int read_all(struct stream *stream, struct cor_error *err)
 	return r;
 }
 
-static void test_limit(void **state)
-{
-	_free_ uint8_t *data = pattern(MIB);
-	struct stream *stream = NULL;
-	struct cor_error err = {0};
-	int fd = open_bytes(data, MIB, MIB - 1, &stream, NULL);
-
-	assert_int_equal(read_all(stream, &err), -EFBIG);
-	assert_int_equal(err.status, COR_CORRUPT);
-	/* A failure stays too. */
-	assert_int_equal(read_all(stream, &err), -EFBIG);
-	stream_free(stream);
-	close(fd);
-}
-
 static void test_broken(void **state)
 {
 	/* The head of a gzip file, and then nothing that it could be. */
 	static const uint8_t bytes[] = {0x1f, 0x8b, 8,    0,    0,    0,    0,    0,
 					0,    3,    0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-	struct stream *stream = NULL;
+	struct stream *stream = open_bytes(bytes, sizeof(bytes));
 	struct cor_error err = {0};
-	int fd = open_bytes(bytes, sizeof(bytes), MIB, &stream, &err);
 
-	if (fd >= 0)
-		assert_true(read_all(stream, &err) < 0);
+	assert_int_equal(read_all(stream, &err), -EBADMSG);
 	assert_int_equal(err.status, COR_CORRUPT);
+	/* A failure stays. */
+	assert_int_equal(read_all(stream, &err), -EBADMSG);
 	stream_free(stream);
-	if (fd >= 0)
-		close(fd);
+}
+
+/* A source that waits until it is told to stop. */
+struct waiting {
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	bool stopped, released;
+};
+
+static int waiting_read(void *userdata, void *data, size_t size, size_t *ret_size, struct cor_error *err)
+{
+	struct waiting *w = userdata;
+
+	pthread_mutex_lock(&w->mutex);
+	while (!w->stopped)
+		pthread_cond_wait(&w->changed, &w->mutex);
+	pthread_mutex_unlock(&w->mutex);
+	return -ECANCELED;
+}
+
+static void waiting_stop(void *userdata)
+{
+	struct waiting *w = userdata;
+
+	pthread_mutex_lock(&w->mutex);
+	w->stopped = true;
+	pthread_cond_signal(&w->changed);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+static void waiting_release(void *userdata)
+{
+	((struct waiting *)userdata)->released = true;
+}
+
+static void test_source_that_waits_is_stopped(void **state)
+{
+	struct waiting w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+	struct source source = {
+		.read = waiting_read, .stop = waiting_stop, .release = waiting_release, .userdata = &w};
+	struct stream *stream;
+
+	assert_int_equal(stream_open(source, &stream, NULL), 0);
+	stream_free(stream);
+	assert_true(w.released);
 }
 
 int main(void)
@@ -131,8 +156,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_bytes_come),
 		cmocka_unit_test(test_left_in_the_middle),
-		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_source_that_waits_is_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
