@@ -85,7 +85,7 @@ static int scheme_of(const char *domain, const char *scheme, enum host_scheme *r
 int hosts_find(const char *config_dir, const char *domain, const char *scheme, struct hosts *ret,
 	       struct cor_error *err)
 {
-	enum host_scheme used;
+	enum host_scheme used = HOST_HTTPS;
 	int r;
 
 	if (!reference_domain_valid(domain))
