@@ -5,6 +5,7 @@
  *                                                          references in the annotation org.opencontainers.image.ref.name
  *   DATA/images/rootfs/KEY.ext4                            unpacked layers, never written again; KEY: layers, architecture, format
  *   DATA/images/tmp/                                       what is being written
+ *   DATA/images/partial/HEX                                blobs that a registry has begun to send
  *   DATA/images/lock                                       flock: shared by who reads or adds, exclusive for who removes
  *   DATA/images/index.lock                                 flock: held while index.json is replaced; taken after lock
  *

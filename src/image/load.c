@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 struct load {
 	struct image_store *store;
@@ -133,22 +132,6 @@ static int unpack_images(struct load *load, struct cor_error *err)
 
 /* ---- publishing: the store's lock is held ---- */
 
-static int publish_blob(struct load *load, const struct incoming_blob *blob, struct cor_error *err)
-{
-	_fd_ int fd = -1;
-	struct stat st;
-
-	if (fstatat(load->store->blobs, digest_hex(blob->digest), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(st.st_mode) && (uint64_t)st.st_size == blob->size)
-		return 0;
-	fd = openat(load->work.fd, blob->file, O_RDONLY | O_CLOEXEC);
-	/* A layer that came twice under two names has moved with the first. */
-	if (fd < 0 || fdatasync(fd) < 0 ||
-	    renameat(load->work.fd, blob->file, load->store->blobs, digest_hex(blob->digest)) < 0)
-		return cor_fail_errno(err, errno, "put %s into the image store", blob->digest);
-	return 0;
-}
-
 static int publish_files(struct load *load, struct cor_error *err)
 {
 	int r = 0;
@@ -158,7 +141,8 @@ static int publish_files(struct load *load, struct cor_error *err)
 		char name[ROOTFS_NAME_SIZE], file[32];
 
 		for (size_t j = 0; r == 0 && j < image->blob_count; j++)
-			r = publish_blob(load, &image->blobs[j], err);
+			r = store_publish_blob(load->store, load->work.fd, image->blobs[j].file,
+					       image->blobs[j].digest, image->blobs[j].size, err);
 		rootfs_name(&image->config, name);
 		disk_file(i, file);
 		if (r == 0 && faccessat(load->work.fd, file, F_OK, 0) == 0)

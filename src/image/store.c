@@ -38,11 +38,12 @@ int image_store_open(int data_fd, struct image_store **ret, struct cor_error *er
 	_cleanup_(image_store_freep) struct image_store *store = xcalloc(1, sizeof(*store));
 	int r;
 
-	store->dir = store->blobs = store->rootfs = store->tmp = -1;
+	store->dir = store->blobs = store->rootfs = store->tmp = store->partial = -1;
 	r = dir_open_make(data_fd, "images", 0700, &store->dir);
 	r = r ?: dir_open_make(store->dir, "blobs/sha256", 0700, &store->blobs);
 	r = r ?: dir_open_make(store->dir, "rootfs", 0700, &store->rootfs);
 	r = r ?: dir_open_make(store->dir, "tmp", 0700, &store->tmp);
+	r = r ?: dir_open_make(store->dir, "partial", 0700, &store->partial);
 	r = r ?: absolute_path(store->dir, &store->path);
 	r = r ?: write_layout(store->dir);
 	if (r < 0)
@@ -60,6 +61,7 @@ void image_store_free(struct image_store *store)
 	close_fd(&store->blobs);
 	close_fd(&store->rootfs);
 	close_fd(&store->tmp);
+	close_fd(&store->partial);
 	free(store->path);
 	free(store);
 }
@@ -85,8 +87,7 @@ int store_lock(const struct image_store *store, int operation, int *ret_fd, stru
 	return 0;
 }
 
-/* True if the open file is still what the name stands for: one that was removed in between locks nobody out. */
-static bool is_named(int dir, const char *name, int fd)
+bool store_is_named(int dir, const char *name, int fd)
 {
 	struct stat open_one, named;
 
@@ -94,19 +95,36 @@ static bool is_named(int dir, const char *name, int fd)
 	       open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
 }
 
-int store_lock_named(const struct image_store *store, const char *name, int *ret_fd, struct cor_error *err)
+/* 1 if it is locked, 0 if it would have to wait and may not. */
+static int lock_named(const struct image_store *store, const char *name, int operation, int *ret_fd,
+		      struct cor_error *err)
 {
 	for (;;) {
 		_fd_ int fd = openat(store->tmp, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		int r = fd < 0 ? -errno : lock(fd, LOCK_EX);
+		int r = fd < 0 ? -errno : lock(fd, operation);
 
+		if (r == -EWOULDBLOCK)
+			return 0;
 		if (r < 0)
 			return cor_fail_errno(err, r, "lock '%s/tmp/%s'", store->path, name);
-		if (is_named(store->tmp, name, fd)) {
+		if (store_is_named(store->tmp, name, fd)) {
 			*ret_fd = steal_fd(&fd);
-			return 0;
+			return 1;
 		}
 	}
+}
+
+int store_lock_named(const struct image_store *store, const char *name, int *ret_fd, struct cor_error *err)
+{
+	int r = lock_named(store, name, LOCK_EX, ret_fd, err);
+
+	return r < 0 ? r : 0;
+}
+
+int store_try_lock_named(const struct image_store *store, const char *name, int *ret_fd,
+			 struct cor_error *err)
+{
+	return lock_named(store, name, LOCK_EX | LOCK_NB, ret_fd, err);
 }
 
 void store_unlock_named(const struct image_store *store, const char *name, int *fd)
@@ -141,7 +159,7 @@ int workspace_open(const struct image_store *store, struct workspace *ret, struc
 		int r = try_workspace(store, &w);
 
 		/* Between making and locking it a sweep may have taken it away. */
-		if (r == 0 && is_named(store->tmp, w.name, w.fd)) {
+		if (r == 0 && store_is_named(store->tmp, w.name, w.fd)) {
 			*ret = w;
 			return 0;
 		}
@@ -164,7 +182,7 @@ static void sweep_one(const struct image_store *store, const char *name)
 {
 	_fd_ int fd = openat(store->tmp, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(store->tmp, name, fd))
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && store_is_named(store->tmp, name, fd))
 		tree_remove(store->tmp, name);
 }
 
@@ -222,6 +240,21 @@ int store_read_json(const struct image_store *store, const char *digest, size_t 
 				"%s in the image store is damaged: remove the image and load it again",
 				digest);
 	return json_parse_object(text, size, digest, ret, err);
+}
+
+int store_publish_blob(const struct image_store *store, int dir, const char *file, const char *digest,
+		       uint64_t size, struct cor_error *err)
+{
+	_fd_ int fd = -1;
+	struct stat st;
+
+	if (fstatat(store->blobs, digest_hex(digest), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	    (uint64_t)st.st_size == size)
+		return 0;
+	fd = openat(dir, file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fdatasync(fd) < 0 || renameat(dir, file, store->blobs, digest_hex(digest)) < 0)
+		return cor_fail_errno(err, errno, "put %s into the image store", digest);
+	return 0;
 }
 
 int store_sync_folder(int dir, struct cor_error *err)

@@ -14,6 +14,7 @@ struct image_store {
 	int blobs; /* blobs/sha256 */
 	int rootfs;
 	int tmp;
+	int partial; /* see fetch.h */
 };
 DEFINE_CLEANUP(struct image_store *, image_store_free)
 
@@ -23,6 +24,13 @@ int store_lock(const struct image_store *store, int operation, int *ret_fd, stru
 /* A lock that exists as long as somebody wants it: the file tmp/NAME. Blocks. */
 int store_lock_named(const struct image_store *store, const char *name, int *ret_fd, struct cor_error *err);
 void store_unlock_named(const struct image_store *store, const char *name, int *fd);
+
+/* The same, but 0 when another holds it. 1: it is ours. */
+int store_try_lock_named(const struct image_store *store, const char *name, int *ret_fd,
+			 struct cor_error *err);
+
+/* True if the open file is still what the name stands for: one that was removed in between locks nobody out. */
+bool store_is_named(int dir, const char *name, int fd);
 
 /* A folder below tmp/ for what is not complete yet, on the file system of the store. It is locked as long as it is open, so that what a crash
  * left behind can be told from what somebody works on. */
@@ -45,6 +53,10 @@ int store_open_blob(const struct image_store *store, const char *digest, uint64_
 /* Reads a document of at most max bytes and checks its digest again. */
 int store_read_json(const struct image_store *store, const char *digest, size_t max, json_t **ret,
 		    struct cor_error *err);
+
+/* Moves a complete blob from a folder of the same file system into the store, unless it is there. The store's lock is held. */
+int store_publish_blob(const struct image_store *store, int dir, const char *file, const char *digest,
+		       uint64_t size, struct cor_error *err);
 
 /* fsync of a folder, so that names in it outlive a crash. */
 int store_sync_folder(int dir, struct cor_error *err);
