@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "oci/reference.h"
 #include "registry/credential_helper.h"
+#include "registry/hosts.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -44,6 +45,22 @@ static void wipe_text(char **text)
 }
 
 /* ---- files ---- */
+
+char *auth_file_own(const char *config_dir)
+{
+	_free_ char *folder = config_folder(config_dir);
+
+	return folder ? str_format("%s/auth.json", folder) : NULL;
+}
+
+char *auth_file_docker(void)
+{
+	const char *folder = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
+
+	if (!str_empty(folder))
+		return str_format("%s/config.json", folder);
+	return str_empty(home) ? NULL : str_format("%s/.docker/config.json", home);
+}
 
 static int check_owner(const struct stat *st, const char *path, struct cor_error *err)
 {

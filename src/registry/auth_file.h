@@ -13,6 +13,10 @@
 
 #define AUTH_FILE_SIZE_MAX (1u << 20)
 
+/* CONFIG/auth.json, and $DOCKER_CONFIG/config.json or ~/.docker/config.json; NULL where there is no home. The caller's. */
+char *auth_file_own(const char *config_dir);
+char *auth_file_docker(void);
+
 /* strict: a file that others than its owner may write, or that neither we nor root own, is refused (COR_PERMISSION). *ret is NULL where there is no file. */
 int auth_file_read(const char *path, bool strict, json_t **ret, struct cor_error *err);
 /* Checks the text of a file, which `path` names in errors. */
