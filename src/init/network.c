@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "init/guest.h"
-#include "init/netlink.h"
+#include "base/netlink.h"
 #include "init/network_text.h"
 
 #include <errno.h>

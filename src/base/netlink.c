@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "init/netlink.h"
+#include "base/netlink.h"
 
 #include "base/macro.h"
 
@@ -33,8 +33,24 @@ void netlink_put(struct netlink_message *message, uint16_t type, const void *dat
 	assert(start + RTA_SPACE(size) <= sizeof(message->bytes));
 	attribute->rta_type = type;
 	attribute->rta_len = (unsigned short)RTA_LENGTH(size);
-	memcpy(RTA_DATA(attribute), data, size);
+	if (size)
+		memcpy(RTA_DATA(attribute), data, size);
 	message->header.nlmsg_len = (uint32_t)(start + RTA_SPACE(size));
+}
+
+size_t netlink_nest(struct netlink_message *message, uint16_t type)
+{
+	size_t start = NLMSG_ALIGN(message->header.nlmsg_len);
+
+	netlink_put(message, type, NULL, 0);
+	return start;
+}
+
+void netlink_nest_end(struct netlink_message *message, size_t nest)
+{
+	struct rtattr *attribute = (struct rtattr *)(void *)(message->bytes + nest);
+
+	attribute->rta_len = (unsigned short)(message->header.nlmsg_len - nest);
 }
 
 static int put(int fd, const struct netlink_message *message)

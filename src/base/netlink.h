@@ -23,6 +23,10 @@ void netlink_begin(struct netlink_message *message, uint16_t type, uint16_t flag
 /* Adds an attribute. What does not fit is our own fault. */
 void netlink_put(struct netlink_message *message, uint16_t type, const void *data, size_t size);
 
+/* Between the two, attributes go into one of this type that holds others. */
+size_t netlink_nest(struct netlink_message *message, uint16_t type);
+void netlink_nest_end(struct netlink_message *message, size_t nest);
+
 /* Sends it and waits for the kernel's word: 0 or -errno. */
 int netlink_request(int fd, struct netlink_message *message);
 
