@@ -297,7 +297,7 @@ static int spawn(struct qemu *qemu, const struct child *child, struct cor_error 
 static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *program, struct cor_error *err)
 {
 	_fd_ int agent = -1, console = -1, control = -1, program_fd = open(program, O_PATH | O_CLOEXEC);
-	_free_ int *keep = xcalloc(5 + 2 * spec->disk_count, sizeof(int));
+	_free_ int *keep = xcalloc(5 + 2 * spec->disk_count + spec->nic_count, sizeof(int));
 	_strv_ struct strv args = {0};
 	struct stat kvm = {0};
 	int messages[2] = {-1, -1}, r;
@@ -326,6 +326,8 @@ static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *pro
 		keep[count++] = spec->disks[i].base_fd;
 		keep[count++] = spec->disks[i].overlay_fd;
 	}
+	for (size_t i = 0; i < spec->nic_count; i++)
+		keep[count++] = spec->nics[i].tap_fd;
 	stat("/dev/kvm", &kvm);
 	r = spawn(qemu,
 		  &(struct child){.argv = args.items,

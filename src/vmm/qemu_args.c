@@ -16,6 +16,7 @@
 #define SLOTS_PLAIN 8u
 #define SLOTS_ACPI  24u
 #define SLOTS_ARM   32u
+#define MAC_LENGTH  17
 #define NAME_SET    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
 enum vm_arch vm_arch_native(void)
@@ -32,10 +33,10 @@ const char *qemu_program_name(enum vm_arch arch)
 	return arch == VM_ARM64 ? "qemu-system-aarch64" : "qemu-system-x86_64";
 }
 
-/* The agent's line, the entropy source, the disks, the extras. */
+/* The agent's line, the entropy source, the disks, the network cards, the extras. */
 static unsigned count_devices(const struct vm_spec *spec)
 {
-	return 2 + (unsigned)spec->disk_count + spec->extra_devices;
+	return 2 + (unsigned)(spec->disk_count + spec->nic_count) + spec->extra_devices;
 }
 
 /* Only on x86-64. */
@@ -165,6 +166,21 @@ static int add_disk(const struct vm_disk *disk, size_t index, struct strv *args,
 	return 0;
 }
 
+static int add_nic(const struct vm_nic *nic, size_t index, struct strv *args, struct cor_error *err)
+{
+	if (strlen(nic->mac) != MAC_LENGTH || !str_made_of(nic->mac, MAC_LENGTH, "0123456789abcdef:"))
+		return cor_fail(err, COR_INVALID, EINVAL, "'%s' is no MAC address", nic->mac);
+	strv_add(args, "-netdev");
+	strv_addf(args, "tap,id=net%zu,fd=%d", index, nic->tap_fd);
+	strv_add(args, "-device");
+	if (nic->mtu)
+		strv_addf(args, "virtio-net-device,netdev=net%zu,mac=%s,host_mtu=%u", index, nic->mac,
+			  nic->mtu);
+	else
+		strv_addf(args, "virtio-net-device,netdev=net%zu,mac=%s", index, nic->mac);
+	return 0;
+}
+
 static void add_lines(enum vm_arch arch, const struct qemu_fds *fds, struct strv *args)
 {
 	strv_add(args, "-chardev");
@@ -218,6 +234,11 @@ static int build(enum vm_arch arch, const struct vm_spec *spec, const struct qem
 	strv_add(args, "virtio-rng-device");
 	for (size_t i = 0; i < spec->disk_count; i++) {
 		r = add_disk(&spec->disks[i], i, args, err);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < spec->nic_count; i++) {
+		r = add_nic(&spec->nics[i], i, args, err);
 		if (r < 0)
 			return r;
 	}

@@ -130,6 +130,30 @@ static void test_disks(void **state)
 			assert_non_null(strstr(args.items[i], "cache.no-flush=on"));
 }
 
+static void test_nics(void **state)
+{
+	struct vm_nic nics[] = {{.tap_fd = 30, .mac = "02:00:00:00:00:01"},
+				{.tap_fd = 31, .mac = "02:00:00:00:00:02", .mtu = 9000}};
+	struct vm_spec spec = usual();
+
+	spec.nics = nics;
+	spec.nic_count = ARRAY_SIZE(nics);
+	_strv_ struct strv args = make(VM_X86_64, &spec);
+	assert_true(strv_contains(&args, "tap,id=net0,fd=30"));
+	assert_true(strv_contains(&args, "virtio-net-device,netdev=net0,mac=02:00:00:00:00:01"));
+	assert_true(strv_contains(&args, "tap,id=net1,fd=31"));
+	assert_true(
+		strv_contains(&args, "virtio-net-device,netdev=net1,mac=02:00:00:00:00:02,host_mtu=9000"));
+	/* They take slots: with five more it is nine. */
+	spec.extra_devices = 5;
+	_strv_ struct strv more = make(VM_X86_64, &spec);
+	assert_non_null(strstr(after(&more, "-machine"), "acpi=on"));
+	nics[0].mac = "02:00:00:00:00:01,x";
+	assert_int_equal(qemu_args(VM_X86_64, &spec, &fds, &(struct strv){0}, NULL), -EINVAL);
+	nics[0].mac = "02:00:00:00:0,=01";
+	assert_int_equal(qemu_args(VM_X86_64, &spec, &fds, &(struct strv){0}, NULL), -EINVAL);
+}
+
 static void test_slots(void **state)
 {
 	struct vm_spec spec = usual();
@@ -176,8 +200,9 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_x86),   cmocka_unit_test(test_kvm),   cmocka_unit_test(test_arm64),
-		cmocka_unit_test(test_disks), cmocka_unit_test(test_slots), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_x86),     cmocka_unit_test(test_kvm),   cmocka_unit_test(test_arm64),
+		cmocka_unit_test(test_disks),   cmocka_unit_test(test_slots), cmocka_unit_test(test_nics),
+		cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

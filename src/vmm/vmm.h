@@ -24,6 +24,13 @@ struct vm_disk {
 	bool ephemeral; /* the overlay will be thrown away: flushes need not reach the host's disk */
 };
 
+/* A network card of the guest, found there by its MAC address. */
+struct vm_nic {
+	int tap_fd;      /* a tap device with virtio's headers (IFF_VNET_HDR) */
+	const char *mac; /* "02:00:00:12:34:56" */
+	uint32_t mtu;    /* that the guest is told; 0: the usual */
+};
+
 /* What a machine is made of. All is borrowed during vm_start. */
 struct vm_spec {
 	const char *name; /* appears in lists of processes; [a-z0-9]+ */
@@ -36,6 +43,8 @@ struct vm_spec {
 	const char *const *kernel_args; /* NULL-terminated, appended; may be NULL */
 	const struct vm_disk *disks;
 	size_t disk_count;
+	const struct vm_nic *nics;
+	size_t nic_count;
 	unsigned extra_devices; /* further virtio devices (entropy sources) that test the number of slots */
 	uid_t uid;              /* the VMM's own when we are root; (uid_t)-1: ours */
 	const char *program;    /* NULL: the driver's usual one */
