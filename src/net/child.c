@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/child.h"
+
+#include "base/file.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define COMPLAINT_MAX 4096u
+
+char *program_path(const char *name)
+{
+	static const char *const folders[] = {"/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		_free_ char *path = str_format("%s/%s", folders[i], name);
+
+		if (access(path, X_OK) == 0)
+			return steal_ptr(path);
+	}
+	return NULL;
+}
+
+/* ---- in the child ---- */
+
+static void default_signals(void)
+{
+	sigset_t none;
+
+	for (int s = 1; s < 65; s++)
+		signal(s, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* All but the three standard ones close with execve. Returns errno when it fails. */
+static int execute(const char *const *args, int in, int out)
+{
+	static char *const no_environment[] = {NULL};
+	/* Out of the way of what they replace. */
+	int from = fcntl(in, F_DUPFD_CLOEXEC, 10), to = fcntl(out, F_DUPFD_CLOEXEC, 10);
+
+	if (from < 0 || to < 0 || dup2(from, 0) < 0 || dup2(to, 1) < 0 || dup2(to, 2) < 0)
+		return errno;
+	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
+	default_signals();
+	execve(args[0], (char *const *)(uintptr_t)args, no_environment);
+	return errno;
+}
+
+/* ---- waited for ---- */
+
+static void read_complaint(int fd, char *text)
+{
+	char rest[1024];
+	size_t used = 0;
+
+	for (;;) {
+		bool room = used < COMPLAINT_MAX;
+		ssize_t n = room ? read(fd, text + used, COMPLAINT_MAX - used) : read(fd, rest, sizeof(rest));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		used += room ? (size_t)n : 0;
+	}
+	text[used] = '\0';
+}
+
+int child_run(const char *const *args, const void *input, size_t size, int *ret_status, char **ret_complaint)
+{
+	_fd_ int in = memfd_with("coracle-input", input, size), reader = -1, writer = -1;
+	_free_ char *text = xmalloc(COMPLAINT_MAX + 1);
+	int ends[2], status;
+	pid_t pid;
+
+	if (in < 0)
+		return in;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	reader = ends[0];
+	writer = ends[1];
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		execute(args, in, writer);
+		_exit(127);
+	}
+	close_fd(&writer);
+	read_complaint(reader, text);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	*ret_status = status;
+	*ret_complaint = steal_ptr(text);
+	return 0;
+}
+
+/* ---- left alone ---- */
+
+struct report {
+	int pid, failure;
+};
+
+static void report(int fd, int pid, int failure)
+{
+	(void)!write(fd, &(struct report){pid, failure}, sizeof(struct report));
+}
+
+int child_detach(const char *const *args, int log_fd, int (*prepare)(void *context), void *context,
+		 int *ret_pid)
+{
+	_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC), reader = -1, writer = -1;
+	struct report told = {0}, first = {0};
+	int ends[2], status;
+	pid_t child;
+
+	if (null < 0 || pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	reader = ends[0];
+	writer = ends[1];
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0) {
+		pid_t grandchild = setsid() < 0 ? -1 : fork();
+
+		if (grandchild == 0) {
+			int r = prepare(context);
+
+			report(writer, 0, r < 0 ? -r : execute(args, null, log_fd));
+		} else {
+			report(writer, grandchild, grandchild < 0 ? errno : 0);
+		}
+		_exit(0);
+	}
+	close_fd(&writer);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	/* The pipe ends with execve. Who could not get there says why, in whatever order it is heard. */
+	while (read(reader, &told, sizeof(told)) == sizeof(told)) {
+		first.pid = told.pid > 0 ? told.pid : first.pid;
+		first.failure = first.failure ?: told.failure;
+	}
+	if (first.failure || first.pid <= 0)
+		return -(first.failure ?: ECHILD);
+	*ret_pid = first.pid;
+	return 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The two programs that networks need beside the kernel: nft, which is waited for, and dnsmasq, which lives on. They get descriptors, an empty
+ * environment and default signals, and no descriptor of ours but those named here. */
+#pragma once
+
+#include "base/error.h"
+
+/* The path of a program in the usual folders, the caller's; NULL when it is not there. */
+char *program_path(const char *name);
+
+/* Runs args[0] (a path) with input as its standard input, waits, and gives what it wrote to standard error (NUL-terminated, cut; the caller's).
+ * *ret_status is as of waitpid. 0 or -errno. */
+int child_run(const char *const *args, const void *input, size_t size, int *ret_status, char **ret_complaint);
+
+/* Runs args[0] as a grandchild in a session of its own, with log_fd as its standard output and error, after prepare(context) has returned 0 in it
+ * (async-signal-safe calls only, descriptors are still ours). *ret_pid is its id. 0, or -errno also when prepare or execve failed. */
+int child_detach(const char *const *args, int log_fd, int (*prepare)(void *context), void *context,
+		 int *ret_pid);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The words of libnftables-json(5) that our rules are made of. What takes a json_t takes the caller's reference. */
+#pragma once
+
+#include <jansson.h>
+
+struct fw_table {
+	json_t *commands; /* an array that is appended to */
+	const char *family, *name;
+};
+
+void fw_add_table(const struct fw_table *t);
+/* It is gone, whether it was there or not. */
+void fw_clear_table(const struct fw_table *t);
+void fw_chain(const struct fw_table *t, const char *chain);
+void fw_base_chain(const struct fw_table *t, const char *chain, const char *type, const char *hook,
+		   int priority);
+void fw_flush(const struct fw_table *t, const char *chain);
+void fw_delete_chain(const struct fw_table *t, const char *chain);
+/* expressions: an array. */
+void fw_rule(const struct fw_table *t, const char *chain, json_t *expressions);
+/* An element of a verdict map that jumps to a chain. verb: "add", "delete". */
+void fw_element(const struct fw_table *t, const char *verb, const char *map, const char *key,
+		const char *chain);
+
+json_t *fw_match(const char *op, json_t *left, json_t *right);
+json_t *fw_payload(const char *op, const char *protocol, const char *field, json_t *right);
+/* Bits of the transport header, against a number of any length as "0x…". */
+json_t *fw_raw(const char *op, int offset, int length, const char *right);
+json_t *fw_accept(void);
+json_t *fw_drop(void);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules into the kernel: `nft -j -f -` with the commands on its standard input. */
+#pragma once
+
+#include "base/error.h"
+
+#include <jansson.h>
+
+/* All commands (an array, libnftables-json(5)) or none. Blocks for some milliseconds. COR_UNSUPPORTED without the program or what it needs of the
+ * kernel, COR_PERMISSION. */
+int nft_apply(const json_t *commands, struct cor_error *err);

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order of joining: the lease first, since nothing else says that a network is in use; then the tap, down; its rules; and only then it goes up, so that no
+ * frame of a guest is ever seen without rules. */
+#include "net/port.h"
+
+#include "base/json.h"
+#include "net/child.h"
+#include "net/firewall.h"
+#include "net/link.h"
+#include "net/names.h"
+#include "net/nft.h"
+#include "net/state.h"
+#include "net/tap.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+
+/* ---- who it is ---- */
+
+static unsigned hex_byte(const char *digits)
+{
+	return (unsigned)strtoul((const char[]){digits[0], digits[1], 0}, NULL, 16);
+}
+
+/* From the id, so that a container that is started again keeps it. */
+static void choose_mac(const struct net_request *request, const struct net_member *member, uint8_t mac[6])
+{
+	if (request->has_mac) {
+		memcpy(mac, request->mac, 6);
+		return;
+	}
+	mac[0] = 0x02;
+	for (unsigned i = 1; i < 6; i++)
+		mac[i] = (uint8_t)hex_byte(member->id + 2 * (i + member->index));
+}
+
+struct mac_search {
+	const uint8_t *mac;
+	bool found;
+};
+
+static void find_mac(const struct lease *lease, bool held, void *context)
+{
+	struct mac_search *search = context;
+
+	search->found |= held && memcmp(lease->mac, search->mac, 6) == 0;
+}
+
+static int wanted_number(const struct net_prefix *subnet, const struct net_prefix *wanted, uint32_t last,
+			 uint32_t *number, struct cor_error *err)
+{
+	char text[NET_TEXT_SIZE], in[NET_TEXT_SIZE];
+	uint32_t found;
+
+	if (!wanted->family)
+		return 0;
+	if (!subnet->family || net_prefix_number(subnet, wanted, &found) < 0 || found < NETWORK_FIRST_HOST ||
+	    found > last)
+		return cor_fail(err, COR_INVALID, EINVAL,
+				"address %s is none of %s that a container can have",
+				net_address_format(wanted, text), net_prefix_format(subnet, in));
+	if (*number && *number != found)
+		return cor_fail(err, COR_INVALID, EINVAL,
+				"ip= and ip6= must end alike: a container has one place in both subnets");
+	*number = found;
+	return 0;
+}
+
+static int take_lease(const struct net_active *active, const struct net_request *request,
+		      const struct net_member *member, struct net_port *port, struct cor_error *err)
+{
+	const struct network *network = &active->network;
+	uint32_t last = net_prefix_last(&network->v4), number = 0;
+	struct mac_search search = {.mac = port->lease.mac};
+	int r = wanted_number(&network->v4, &request->v4, last, &number, err);
+
+	r = r ?: wanted_number(&network->v6, &request->v6, last, &number, err);
+	if (r < 0)
+		return r;
+	choose_mac(request, member, port->lease.mac);
+	memcpy(port->lease.id, member->id, ID_SIZE);
+	snprintf(port->lease.device, sizeof(port->lease.device), "cor%.11s%x", member->id,
+		 member->index & 15);
+	r = lease_each(active->leases, find_mac, &search);
+	if (r == 0 && search.found)
+		return cor_fail(err, COR_EXISTS, EADDRINUSE, "another container has that MAC address");
+	return lease_take(active->leases, NETWORK_FIRST_HOST, last, number, &port->lease, &port->lease_fd,
+			  err);
+}
+
+static void fill_port(const struct network *network, const struct net_request *request, struct net_port *port)
+{
+	snprintf(port->network, sizeof(port->network), "%s", network->name);
+	snprintf(port->domain, sizeof(port->domain), "%s", network->domain);
+	port->v4 = net_prefix_host(&network->v4, port->lease.number);
+	port->gateway4 = net_prefix_host(&network->v4, NETWORK_GATEWAY);
+	if (network->v6.family) {
+		port->v6 = net_prefix_host(&network->v6, port->lease.number);
+		port->gateway6 = net_prefix_host(&network->v6, NETWORK_GATEWAY);
+	}
+	port->internal = network->internal;
+	port->mtu = request->mtu;
+}
+
+/* ---- its device ---- */
+
+static int add_rules(const struct net_state *state, const struct net_port *port, struct cor_error *err)
+{
+	struct firewall_port rules = {.device = port->lease.device, .v4 = port->v4, .v6 = port->v6};
+	char table[FIREWALL_TABLE_SIZE];
+	_json_ json_t *commands = json_array();
+
+	net_table_name(state, table);
+	memcpy(rules.mac, port->lease.mac, sizeof(rules.mac));
+	firewall_add_port(commands, table, &rules);
+	return nft_apply(commands, err);
+}
+
+static int make_device(struct net_state *state, const struct net_active *active, struct net_port *port,
+		       struct cor_error *err)
+{
+	const char *name = port->lease.device;
+	int index, r = tap_open(name, &port->tap);
+
+	if (r < 0)
+		return cor_fail_errno(err, r, "the tap device %s", name);
+	index = link_index(name);
+	r = index < 0 ? index
+		      : link_join_bridge(state->netlink, index, link_index(active->bridge), port->mtu);
+	if (r < 0)
+		return cor_fail_errno(err, r, "the tap device %s", name);
+	r = add_rules(state, port, err);
+	if (r < 0)
+		return r;
+	r = link_set_up(state->netlink, index, true);
+	return r < 0 ? cor_fail_errno(err, r, "the tap device %s", name) : 0;
+}
+
+static int add_names(const struct net_active *active, const struct net_request *request,
+		     const struct net_member *member, const struct net_port *port)
+{
+	const char **names = xcalloc(request->aliases.count + 3, sizeof(*names));
+	char file[12];
+	struct names_host host = {.file = file, .v4 = port->v4, .v6 = port->v6, .names = names};
+	const char *alias;
+	size_t count = 0;
+	int r;
+
+	snprintf(file, sizeof(file), "%u", port->lease.number);
+	names[count++] = member->name;
+	strv_foreach (&request->aliases, i, alias)
+		names[count++] = alias;
+	if (!str_equal(member->name, member->hostname))
+		names[count++] = member->hostname;
+	r = names_add(active->dir, &active->network, &host);
+	free(names);
+	return r;
+}
+
+/* ---- both ways ---- */
+
+static int join(struct net_state *state, struct net_active *active, const struct net_request *request,
+		const struct net_member *member, struct net_port *port, struct cor_error *err)
+{
+	int r = take_lease(active, request, member, port, err);
+
+	if (r < 0)
+		return cor_context(err, r, "network '%s'", active->network.name);
+	fill_port(&active->network, request, port);
+	r = make_device(state, active, port, err);
+	if (r == 0)
+		r = add_names(active, request, member, port);
+	if (r < 0)
+		return r;
+	return 0;
+}
+
+static void give_back(const struct net_active *active, struct net_port *port)
+{
+	char file[12];
+
+	snprintf(file, sizeof(file), "%u", port->lease.number);
+	names_remove(active->dir, file);
+	lease_give_back(active->leases, &port->lease, &port->lease_fd);
+}
+
+static void undo(struct net_state *state, struct net_active *active, struct net_port *port)
+{
+	close_fd(&port->tap);
+	if (port->lease_fd >= 0)
+		give_back(active, port);
+	(void)net_state_settle(state, active, port->lease.device[0] ? port->lease.device : NULL,
+			       &(unsigned){0}, NULL);
+}
+
+int net_join(int data_dir, int run_dir, const struct net_request *request, const struct net_member *member,
+	     struct net_port *ret, struct cor_error *err)
+{
+	_cleanup_(network_release) struct network network = {0};
+	struct net_port port = NET_PORT_NONE;
+	struct net_active active;
+	struct net_state state;
+	int r = network_read(data_dir, request->network, &network, err);
+
+	r = r ?: net_state_open(run_dir, &state, err);
+	if (r < 0)
+		return r;
+	r = net_state_up(&state, &network, &active, &port.names_error, err);
+	if (r == 0) {
+		r = join(&state, &active, request, member, &port, err);
+		if (r < 0)
+			undo(&state, &active, &port);
+		net_active_release(&active);
+	}
+	net_state_release(&state);
+	if (r == 0)
+		*ret = port;
+	return r;
+}
+
+int net_leave(int run_dir, struct net_port *port, struct cor_error *err)
+{
+	struct net_active active;
+	struct net_state state;
+	unsigned held;
+	int r;
+
+	close_fd(&port->tap);
+	if (port->lease_fd < 0)
+		return 0;
+	r = net_state_open(run_dir, &state, err);
+	if (r < 0) {
+		close_fd(&port->lease_fd);
+		return r;
+	}
+	r = net_state_find(&state, port->network, &active, err);
+	if (r == 0) {
+		give_back(&active, port);
+		r = net_state_settle(&state, &active, port->lease.device, &held, err);
+		net_active_release(&active);
+	}
+	close_fd(&port->lease_fd);
+	net_state_release(&state);
+	return r;
+}
+
+/* ---- whether at all ---- */
+
+static bool may_administer(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+
+	return syscall(SYS_capget, &header, data) == 0 && data[0].effective & 1u << CAP_NET_ADMIN;
+}
+
+int net_usable(struct cor_error *err)
+{
+	_free_ char *nft = NULL;
+
+	if (geteuid() != 0 || !may_administer())
+		return cor_fail(err, COR_PERMISSION, EPERM, "only root may make bridges");
+	if (access("/dev/net/tun", R_OK | W_OK) < 0)
+		return cor_fail(err, COR_UNSUPPORTED, errno, "this host has no /dev/net/tun");
+	nft = program_path("nft");
+	if (!nft)
+		return cor_fail(err, COR_UNSUPPORTED, ENOENT,
+				"there is no nft: install the package nftables");
+	return 0;
+}

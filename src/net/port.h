@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A container's place in a network: a lease, a tap in the bridge, its rules, its names. */
+#pragma once
+
+#include "net/lease.h"
+#include "net/network.h"
+#include "net/request.h"
+
+struct net_port {
+	char network[NETWORK_NAME_MAX + 1];
+	char domain[NETWORK_DOMAIN_MAX + 1];
+	struct net_prefix v4, v6;             /* the container's, with the subnet's length; v6 may be empty */
+	struct net_prefix gateway4, gateway6; /* the host's; also who answers for names */
+	bool internal;                        /* there is no way out: no default route */
+	uint32_t mtu;                         /* 0: usual */
+	int tap;                              /* for the VMM */
+	struct lease lease;
+	int lease_fd;
+	int names_error; /* why names are not served; 0: they are */
+};
+#define NET_PORT_NONE                                                                                        \
+	{                                                                                                    \
+		.tap = -1, .lease_fd = -1                                                                    \
+	}
+
+/* Who joins. */
+struct net_member {
+	const char *id; /* of the container */
+	unsigned index; /* which of its networks this is, below 16 */
+	const char *name, *hostname;
+};
+
+/* Blocks for milliseconds, the network's first one for some more. COR_NOT_FOUND for the network, COR_INVALID and COR_EXISTS for an address that cannot be
+ * had, COR_EXHAUSTED, COR_PERMISSION, COR_UNSUPPORTED for what the host lacks. */
+int net_join(int data_dir, int run_dir, const struct net_request *request, const struct net_member *member,
+	     struct net_port *ret, struct cor_error *err);
+
+/* Gives all back, and the network with it where nobody else is. The VMM must have ended. Twice is fine. What could not be taken away is taken by the next
+ * who comes. */
+int net_leave(int run_dir, struct net_port *port, struct cor_error *err);
+
+/* 0 if this process may make bridges here; COR_PERMISSION or COR_UNSUPPORTED, with what is missing. */
+int net_usable(struct cor_error *err);

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/state.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/netlink.h"
+#include "net/firewall.h"
+#include "net/forwarding.h"
+#include "net/link.h"
+#include "net/names.h"
+#include "net/nft.h"
+#include "net/subnet.h"
+
+#include <errno.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define RECORD      "network.json"
+#define RECORD_MAX  65536u
+#define DEVICES_MAX 4096u
+
+/* FNV-1a */
+static uint32_t hash(uint32_t seed, const void *data, size_t size)
+{
+	for (const uint8_t *p = data; size--; p++)
+		seed = (seed ^ *p) * 16777619u;
+	return seed;
+}
+#define HASH_SEED 2166136261u
+
+void net_table_name(const struct net_state *state, char *out)
+{
+	snprintf(out, FIREWALL_TABLE_SIZE, "coracle_%s", state->tag);
+}
+
+void net_bridge_name(const struct net_state *state, const char *network, char out[LEASE_DEVICE_SIZE])
+{
+	uint32_t h = hash(hash(HASH_SEED, state->tag, strlen(state->tag)), network, strlen(network));
+
+	snprintf(out, LEASE_DEVICE_SIZE, "corb%08x", h);
+}
+
+/* ---- the lock ---- */
+
+static int lock(int dir, int *ret_fd)
+{
+	_fd_ int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return -errno;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+int net_state_open(int run_dir, struct net_state *ret, struct cor_error *err)
+{
+	struct net_state state = {.dir = -1, .lock = -1, .netlink = netlink_open()};
+	_free_ char *path = NULL;
+	struct stat namespace, root;
+	int r = state.netlink < 0 ? state.netlink : 0;
+
+	if (r == 0 && (stat("/proc/self/ns/net", &namespace) < 0 || fstat(run_dir, &root) < 0))
+		r = -errno;
+	if (r < 0)
+		return cor_fail_errno(err, r, "the network of this host");
+	path = str_format("net/%llu", (unsigned long long)namespace.st_ino);
+	snprintf(state.tag, sizeof(state.tag), "%08x",
+		 hash(hash(HASH_SEED, &root.st_dev, sizeof(root.st_dev)), &root.st_ino, sizeof(root.st_ino)));
+	r = dir_open_make(run_dir, path, 0700, &state.dir);
+	r = r ?: lock(state.dir, &state.lock);
+	if (r < 0) {
+		net_state_release(&state);
+		return cor_fail_errno(err, r, "the state of networks");
+	}
+	*ret = state;
+	return 0;
+}
+
+void net_state_release(struct net_state *state)
+{
+	close_fd(&state->netlink);
+	close_fd(&state->dir);
+	close_fd(&state->lock);
+}
+
+/* ---- networks that are there ---- */
+
+void net_active_release(struct net_active *active)
+{
+	network_release(&active->network);
+	close_fd(&active->dir);
+	close_fd(&active->leases);
+}
+
+static int read_active(int dir, const char *name, struct network *network)
+{
+	_json_ json_t *document = NULL;
+	int r = json_read_file(dir, RECORD, RECORD_MAX, &document, NULL);
+
+	if (r == 0 && (network_parse(document, network) < 0 || strcmp(network->name, name) != 0))
+		r = -EBADMSG;
+	if (r < 0)
+		network_release(network);
+	return r;
+}
+
+static int open_active(const struct net_state *state, const char *name, bool make, struct net_active *ret)
+{
+	struct net_active active = {.dir = -1, .leases = -1};
+	_free_ char *path = str_format("n/%s", name);
+	int r;
+
+	if (make) {
+		r = dir_open_make(state->dir, path, 0700, &active.dir);
+	} else {
+		active.dir = open_beneath(state->dir, path, O_RDONLY | O_DIRECTORY, 0);
+		r = active.dir < 0 ? active.dir : 0;
+	}
+	r = r ?: dir_open_make(active.dir, "leases", 0700, &active.leases);
+	if (r < 0) {
+		net_active_release(&active);
+		return r;
+	}
+	net_bridge_name(state, name, active.bridge);
+	*ret = active;
+	return 0;
+}
+
+int net_state_names(const struct net_state *state, struct strv *ret)
+{
+	int fd = openat(state->dir, "n", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_dir_ DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!stream)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(stream)))
+		if (network_name_valid(entry->d_name))
+			strv_add(ret, entry->d_name);
+	return 0;
+}
+
+int net_state_find(struct net_state *state, const char *name, struct net_active *ret, struct cor_error *err)
+{
+	struct net_active active;
+	int r = network_name_valid(name) ? open_active(state, name, false, &active) : -ENOENT;
+
+	if (r == -ENOENT)
+		return cor_fail(err, COR_NOT_FOUND, ENOENT, "network '%s' is not up", name);
+	if (r < 0)
+		return cor_fail_errno(err, r, "network '%s'", name);
+	/* One whose record was not written yet has nothing else either. */
+	if (read_active(active.dir, name, &active.network) < 0)
+		snprintf(active.network.name, sizeof(active.network.name), "%s", name);
+	*ret = active;
+	return 0;
+}
+
+/* ---- leases ---- */
+
+struct sweep {
+	struct net_active *active;
+	json_t *commands;
+	const char *table;
+	struct lease *held;
+	size_t count;
+};
+
+static void sweep_one(const struct lease *lease, bool held, void *context)
+{
+	struct sweep *sweep = context;
+	char file[12];
+
+	if (held) {
+		sweep->held = xreallocarray(sweep->held, sweep->count + 1, sizeof(*sweep->held));
+		sweep->held[sweep->count++] = *lease;
+		return;
+	}
+	if (lease->device[0])
+		firewall_remove_port(sweep->commands, sweep->table, lease->device);
+	snprintf(file, sizeof(file), "%u", lease->number);
+	names_remove(sweep->active->dir, file);
+	lease_forget(sweep->active->leases, lease->number);
+}
+
+/* ---- the rules ---- */
+
+struct listed {
+	struct net_active *items;
+	struct firewall_network *rules;
+	size_t count;
+};
+
+static void listed_release(struct listed *listed)
+{
+	for (size_t i = 0; i < listed->count; i++)
+		net_active_release(&listed->items[i]);
+	free(listed->items);
+	free(listed->rules);
+}
+
+static void list_active(struct net_state *state, const char *without, struct listed *ret)
+{
+	_strv_ struct strv names = {0};
+	const char *name;
+
+	(void)net_state_names(state, &names);
+	ret->items = xcalloc(names.count + 1, sizeof(*ret->items));
+	ret->rules = xcalloc(names.count + 1, sizeof(*ret->rules));
+	strv_foreach (&names, i, name) {
+		struct net_active *active = &ret->items[ret->count];
+
+		if (str_equal(name, without) || net_state_find(state, name, active, NULL) < 0)
+			continue;
+		if (!active->network.v4.family || link_index(active->bridge) < 0) {
+			net_active_release(active);
+			continue;
+		}
+		ret->rules[ret->count++] =
+			(struct firewall_network){.network = &active->network, .bridge = active->bridge};
+	}
+}
+
+static void set_networks(struct net_state *state, const char *without, json_t *commands)
+{
+	_cleanup_(listed_release) struct listed listed = {0};
+	char table[FIREWALL_TABLE_SIZE];
+
+	net_table_name(state, table);
+	list_active(state, without, &listed);
+	firewall_set_networks(commands, table, listed.rules, listed.count);
+	if (!listed.count)
+		firewall_remove_ports(commands, table);
+}
+
+static void add_port(const struct net_active *active, const struct lease *lease, const char *table,
+		     json_t *commands)
+{
+	struct firewall_port port = {.device = lease->device,
+				     .v4 = net_prefix_host(&active->network.v4, lease->number)};
+
+	memcpy(port.mac, lease->mac, sizeof(port.mac));
+	if (active->network.v6.family)
+		port.v6 = net_prefix_host(&active->network.v6, lease->number);
+	firewall_add_port(commands, table, &port);
+}
+
+/* ---- up ---- */
+
+static int check_routes(struct net_state *state, const struct net_active *active, struct cor_error *err)
+{
+	const struct net_prefix *subnets[] = {&active->network.v4, &active->network.v6}, *other;
+	_free_ struct net_prefix *routes = NULL;
+	char ours[NET_TEXT_SIZE], theirs[NET_TEXT_SIZE];
+	size_t count = 0;
+	int r = link_routes(state->netlink, active->bridge, &routes, &count);
+
+	if (r < 0)
+		return cor_fail_errno(err, r, "the host's routes");
+	for (size_t i = 0; i < ARRAY_SIZE(subnets); i++) {
+		other = subnets[i]->family ? subnet_find_overlap(subnets[i], routes, count) : NULL;
+		if (other)
+			return cor_fail(
+				err, COR_BUSY, EADDRINUSE,
+				"subnet %s overlaps the host's route to %s, which is there since: remove "
+				"the network and make it anew",
+				net_prefix_format(subnets[i], ours), net_prefix_format(other, theirs));
+	}
+	return 0;
+}
+
+static void bridge_mac(const struct net_active *active, uint8_t mac[6])
+{
+	uint32_t h = hash(HASH_SEED, active->bridge, strlen(active->bridge));
+
+	memcpy(mac,
+	       (const uint8_t[]){0x02, 0xc0, (uint8_t)(h >> 24), (uint8_t)(h >> 16), (uint8_t)(h >> 8),
+				 (uint8_t)h},
+	       6);
+}
+
+static int make_bridge(struct net_state *state, struct net_active *active, struct cor_error *err)
+{
+	const struct network *network = &active->network;
+	struct net_prefix v4 = net_prefix_host(&network->v4, NETWORK_GATEWAY), v6;
+	bool has_v6 = network->v6.family != 0;
+	uint8_t mac[6];
+	int index, r;
+
+	bridge_mac(active, mac);
+	r = link_remove(state->netlink, active->bridge);
+	r = r ?: link_make_bridge(state->netlink, active->bridge, mac, 0);
+	index = r < 0 ? r : link_index(active->bridge);
+	if (index < 0)
+		return cor_fail_errno(err, index, "cannot make the bridge %s", active->bridge);
+	forwarding_prepare_bridge(active->bridge, has_v6);
+	r = link_add_address(state->netlink, index, &v4);
+	if (r == 0 && has_v6) {
+		v6 = net_prefix_host(&network->v6, NETWORK_GATEWAY);
+		r = link_add_address(state->netlink, index, &v6);
+	}
+	r = r ?: link_set_up(state->netlink, index, true);
+	if (r == 0 && !network->internal)
+		r = forwarding_enable(has_v6);
+	return r < 0 ? cor_fail_errno(err, r, "the bridge %s", active->bridge) : 0;
+}
+
+/* Somebody took the bridge away under those who used it: they get the new one. */
+static void reattach(struct net_state *state, struct net_active *active, const struct sweep *sweep)
+{
+	int bridge = link_index(active->bridge);
+
+	for (size_t i = 0; i < sweep->count; i++) {
+		int index = sweep->held[i].device[0] ? link_index(sweep->held[i].device) : -ENODEV;
+
+		if (index > 0)
+			(void)link_join_bridge(state->netlink, index, bridge, 0);
+		if (sweep->held[i].device[0])
+			add_port(active, &sweep->held[i], sweep->table, sweep->commands);
+	}
+}
+
+static int bring_up(struct net_state *state, struct net_active *active, const struct sweep *sweep,
+		    struct cor_error *err)
+{
+	_json_ json_t *document = network_to_json(&active->network);
+	int r = json_write_file(active->dir, RECORD, document, 0600, err);
+
+	r = r ?: check_routes(state, active, err);
+	r = r ?: make_bridge(state, active, err);
+	if (r < 0)
+		return r;
+	reattach(state, active, sweep);
+	set_networks(state, NULL, sweep->commands);
+	active->fresh = true;
+	return 0;
+}
+
+static int copy_network(const struct network *from, struct network *to)
+{
+	_json_ json_t *document = network_to_json(from);
+
+	network_release(to);
+	return document ? network_parse(document, to) : -EINVAL;
+}
+
+static int up(struct net_state *state, const struct network *network, struct net_active *active,
+	      int *ret_names, struct cor_error *err)
+{
+	char table[FIREWALL_TABLE_SIZE];
+	_json_ json_t *commands = json_array();
+	struct sweep sweep = {.active = active, .commands = commands, .table = table};
+	int r;
+
+	net_table_name(state, table);
+	r = lease_each(active->leases, sweep_one, &sweep);
+	if (r < 0)
+		return cor_fail_errno(err, r, "leases");
+	/* While somebody is there it stays as it was, whatever the record says now. */
+	if (!sweep.count || read_active(active->dir, network->name, &active->network) < 0)
+		r = copy_network(network, &active->network);
+	if (r == 0 && (!sweep.count || link_index(active->bridge) < 0))
+		r = bring_up(state, active, &sweep, err);
+	if (r == 0 && json_array_size(commands))
+		r = nft_apply(commands, err);
+	free(sweep.held);
+	if (r == 0)
+		*ret_names = names_start(active->dir, &active->network, active->bridge);
+	return r;
+}
+
+int net_state_up(struct net_state *state, const struct network *network, struct net_active *ret,
+		 int *ret_names, struct cor_error *err)
+{
+	struct net_active active;
+	int r = open_active(state, network->name, true, &active);
+
+	if (r < 0)
+		return cor_fail_errno(err, r, "network '%s'", network->name);
+	r = up(state, network, &active, ret_names, err);
+	if (r == 0) {
+		*ret = active;
+		return 0;
+	}
+	(void)net_state_settle(state, &active, NULL, &(unsigned){0}, NULL);
+	net_active_release(&active);
+	return cor_context(err, r, "network '%s'", network->name);
+}
+
+/* ---- down ---- */
+
+/* The folder goes last: as long as it is there, whoever comes next carries on from wherever this was cut short. */
+static int take_down(struct net_state *state, struct net_active *active, json_t *commands,
+		     struct cor_error *err)
+{
+	_free_ char *path = str_format("n/%s", active->network.name);
+	int r;
+
+	names_stop(active->dir);
+	set_networks(state, active->network.name, commands);
+	r = nft_apply(commands, err);
+	if (r < 0)
+		return r;
+	r = link_remove(state->netlink, active->bridge);
+	r = r ?: tree_remove(state->dir, path);
+	return r < 0 ? cor_fail_errno(err, r, "network '%s'", active->network.name) : 0;
+}
+
+int net_state_settle(struct net_state *state, struct net_active *active, const char *device,
+		     unsigned *ret_held, struct cor_error *err)
+{
+	char table[FIREWALL_TABLE_SIZE];
+	_json_ json_t *commands = json_array();
+	struct sweep sweep = {.active = active, .commands = commands, .table = table};
+	int r;
+
+	net_table_name(state, table);
+	if (device)
+		firewall_remove_port(commands, table, device);
+	r = lease_each(active->leases, sweep_one, &sweep);
+	*ret_held = (unsigned)sweep.count;
+	free(sweep.held);
+	if (r < 0)
+		return cor_fail_errno(err, r, "network '%s'", active->network.name);
+	if (!*ret_held)
+		return take_down(state, active, commands, err);
+	return json_array_size(commands) ? nft_apply(commands, err) : 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What of our networks is there in the kernel, for one network namespace and one boot.
+ *
+ *   RUN/net/NS/lock            NS is the namespace's inode number; whoever changes anything below, or in the kernel, holds an flock on it
+ *   RUN/net/NS/n/NAME/         a network that is up, or is being made or taken away:
+ *     network.json             its record as it was when it came up
+ *     leases/NUMBER            an address that somebody has (net/lease.h)
+ *     hosts/NUMBER             the names of that address; names.log, names.pid (net/names.h)
+ *
+ *   DOWN ──(a container joins: bridge, addresses, forwarding, rules, dnsmasq)──► UP ──(its last lease is given back, or found free)──► DOWN
+ *
+ * A process may die between any two steps. So nothing but a held lease says that a network is in use: the next who has the lock sees to it that a network
+ * without one is gone, and makes one anew that has lost its bridge. */
+#pragma once
+
+#include "net/lease.h"
+#include "net/network.h"
+
+#define NET_TAG_SIZE 9
+
+struct net_state {
+	int dir;  /* RUN/net/NS */
+	int lock; /* held */
+	int netlink;
+	char tag[NET_TAG_SIZE]; /* of the run root: two installations in one namespace do not mix */
+};
+
+/* Waits for the lock. COR_PERMISSION, COR_UNSUPPORTED. */
+int net_state_open(int run_dir, struct net_state *ret, struct cor_error *err);
+void net_state_release(struct net_state *state);
+
+void net_table_name(const struct net_state *state, char *out); /* FIREWALL_TABLE_SIZE bytes */
+void net_bridge_name(const struct net_state *state, const char *network, char out[LEASE_DEVICE_SIZE]);
+
+/* A network that is up. */
+struct net_active {
+	struct network network; /* as it came up; the record may have been removed since */
+	int dir;                /* RUN/net/NS/n/NAME */
+	int leases;
+	char bridge[LEASE_DEVICE_SIZE];
+	bool fresh; /* made just now */
+};
+void net_active_release(struct net_active *active);
+
+/* Brings it up where it is not, and its dnsmasq where that is not; sweeps what the dead left. Names that cannot be served are no failure: *ret_names is
+ * why (0: they are). */
+int net_state_up(struct net_state *state, const struct network *network, struct net_active *ret,
+		 int *ret_names, struct cor_error *err);
+/* Opens one that is up, or was. COR_NOT_FOUND. */
+int net_state_find(struct net_state *state, const char *name, struct net_active *ret, struct cor_error *err);
+/* Sweeps, and takes it down when no lease is held. Removes the rules of `device` (may be NULL) in any case. *ret_held: how many leases are held. */
+int net_state_settle(struct net_state *state, struct net_active *active, const char *device,
+		     unsigned *ret_held, struct cor_error *err);
+/* The names of all that are there. */
+int net_state_names(const struct net_state *state, struct strv *ret);
