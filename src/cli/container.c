@@ -55,7 +55,9 @@ static const struct option security_options[] = {
 const struct option_group security_group = {"Security", security_options};
 
 static const struct option network_options[] = {
-	{"network", '\0', "NAME", "the network to join; 'none' has a loopback alone"},
+	{"network", '\0', "NAME[,OPTION...]",
+	 "join a network; options are ip=, ip6=, mac=, mtu= and alias=; 'none' has a loopback alone",
+	 .repeats = true},
 	{"add-host", '\0', "NAME:ADDRESS", "add a line to /etc/hosts", .repeats = true},
 	{"dns", '\0', "ADDRESS", "a name server", .repeats = true},
 	{"dns-search", '\0', "DOMAIN", "a domain to search in", .repeats = true},
@@ -140,7 +142,7 @@ int container_request_fill(struct container_request *request, const struct argum
 		.dns_search = list(args, "dns-search"),
 		.dns_options = list(args, "dns-option"),
 		.no_dns = arguments_flag(args, "no-dns", false),
-		.network = arguments_text(args, "network"),
+		.networks = list(args, "network"),
 		.stop_signal = arguments_text(args, "stop-signal"),
 		.privileged = arguments_flag(args, "privileged", false),
 		.read_only = arguments_flag(args, "read-only", false),

@@ -11,6 +11,7 @@
 #include "container/spec.h"
 #include "container/store.h"
 #include "image/qcow2.h"
+#include "net/port.h"
 #include "oci/runtime_spec.h"
 
 #include <errno.h>
@@ -85,12 +86,33 @@ static int choose_machine(const struct cor_container_options *options, struct ma
 	return r ?: choose_file(options->init_image, "init image", &machine->initramfs, err);
 }
 
-static int check_network(const char *network, struct cor_error *err)
+static bool is_none(const char *const *networks)
 {
-	if (!network || strcmp(network, "none") == 0)
-		return 0;
-	return cor_fail(err, COR_UNSUPPORTED, EOPNOTSUPP, "there is no network '%s': only 'none' is there",
-			network);
+	return !networks || !networks[0] || (strcmp(networks[0], "none") == 0 && !networks[1]);
+}
+
+/* What a start would refuse is refused now. */
+static int choose_networks(struct cor_context *ctx, const struct cor_container_options *options,
+			   struct strv *networks, struct cor_error *err)
+{
+	int r = is_none(options->networks) ? 0 : net_usable(err);
+
+	if (r < 0 || is_none(options->networks))
+		return r < 0 ? cor_context(err, r, "network '%.*s'", (int)strcspn(options->networks[0], ","),
+					   options->networks[0])
+			     : 0;
+	for (const char *const *text = options->networks; r == 0 && *text; text++) {
+		_cleanup_(net_request_release) struct net_request request = {0};
+		_cleanup_(network_release) struct network network = {0};
+
+		r = net_request_parse(*text, &request, err);
+		r = r ?: network_read(ctx->roots.data_fd, request.network, &network, err);
+		if (r == 0)
+			strv_add(networks, *text);
+	}
+	if (r == 0 && networks->count > NETWORKS_MAX)
+		r = cor_fail(err, COR_INVALID, E2BIG, "a container can be in %d networks", NETWORKS_MAX);
+	return r;
 }
 
 /* ---- the bundle ---- */
@@ -209,7 +231,7 @@ int cor_container_create(struct cor_context *ctx, const struct cor_container_opt
 				options->stop_timeout_s);
 	record.name = options->name ? xstrdup(options->name) : container_name_invent(&ctx->roots);
 	r = container_name_check(&ctx->roots, record.name, err);
-	r = r ?: check_network(options->network, err);
+	r = r ?: choose_networks(ctx, options, &record.networks, err);
 	r = r ?: choose_machine(options, &record.machine, err);
 	r = r ?: context_images(ctx, &images, err);
 	if (r < 0)

@@ -22,6 +22,8 @@ struct machine_config {
 	bool virtualization;
 };
 
+#define NETWORKS_MAX 8
+
 struct container_record {
 	char id[ID_SIZE];
 	char *name;
@@ -35,6 +37,8 @@ struct container_record {
 	bool read_only;     /* the root's disk has no overlay: the machine cannot write to it */
 	struct strv args;   /* of the first process, for `ls` */
 	struct strv labels; /* KEY=VALUE */
+	/* as net/request.h takes them; none: a loopback alone */
+	struct strv networks;
 	int64_t created_ns;
 };
 

@@ -263,11 +263,10 @@ static int check_texts(const struct cor_container_options *options, struct cor_e
 	const struct {
 		const char *option, *text;
 	} texts[] = {
-		{"the image's name", options->image},    {"--name", options->name},
-		{"--hostname", options->hostname},       {"--network", options->network},
-		{"--stop-signal", options->stop_signal}, {"--platform", options->platform},
-		{"--kernel", options->kernel},           {"--init-image", options->init_image},
-		{"--accel", options->accelerator},
+		{"the image's name", options->image},  {"--name", options->name},
+		{"--hostname", options->hostname},     {"--stop-signal", options->stop_signal},
+		{"--platform", options->platform},     {"--kernel", options->kernel},
+		{"--init-image", options->init_image}, {"--accel", options->accelerator},
 	};
 	const struct {
 		const char *option;
@@ -286,6 +285,7 @@ static int check_texts(const struct cor_container_options *options, struct cor_e
 		{"--dns", options->dns},
 		{"--dns-search", options->dns_search},
 		{"--dns-option", options->dns_options},
+		{"--network", options->networks},
 		{"--kernel-arg", options->kernel_args},
 	};
 	int r = process_texts_check(&options->process, err);

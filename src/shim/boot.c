@@ -290,6 +290,7 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 	struct vm_disk disk = {
 		.serial = "root", .base_fd = -1, .overlay_fd = -1, .ephemeral = shim->record.auto_remove};
 	char name[sizeof("coracle-") + ID_SHORT_SIZE];
+	_free_ struct vm_nic *nics = network_nics(shim);
 	struct vm_spec spec = {
 		.name = name,
 		.accelerator = shim->accelerator.accelerator,
@@ -302,6 +303,8 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 		.kernel_args = (const char *const *)machine->kernel_args.items,
 		.disks = &disk,
 		.disk_count = 1,
+		.nics = nics,
+		.nic_count = shim->port_count,
 		.uid = vmm_uid(shim->id),
 	};
 	int r = open_disk(shim, &disk, err);
@@ -416,7 +419,8 @@ static int boot(struct shim *shim, struct cor_error *err)
 		return cor_fail(err, COR_INTERNAL, EIO, "no random bytes");
 	if (rotating_open(&shim->console_log, shim->data_dir, "console.log", CONSOLE_LIMIT, CONSOLE_KEEP) < 0)
 		log_warning("the console's log cannot be written");
-	r = start_machine(shim, err);
+	r = network_join_all(shim, err);
+	r = r ?: start_machine(shim, err);
 	if (r < 0)
 		return r;
 	group = xstrndup(shim->id, ID_SHORT_SIZE - 1);

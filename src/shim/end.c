@@ -107,6 +107,7 @@ static void finish(struct shim *shim)
 	vm_free(shim->vm);
 	shim->vm = NULL;
 	shim_time(shim, "VMM gone");
+	network_leave_all(shim);
 	rpc_conn_free(shim->guest);
 	shim->guest = NULL;
 	cgroup_leave(&shim->cgroup);

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "container/record.h"
 #include "container/roots.h"
+#include "net/port.h"
 #include "rpc/handshake.h"
 #include "rpc/rpc.h"
 #include "shim/cgroup.h"
@@ -62,6 +63,8 @@ struct shim {
 
 	/* The machine. */
 	struct vm *vm;
+	struct net_port *ports; /* one for each network of the record that was joined */
+	size_t port_count;
 	struct cgroup cgroup;
 	struct accelerator_choice accelerator;
 	bool fell_back; /* from KVM to TCG */
@@ -124,6 +127,20 @@ void machine_unwatch(struct shim *shim);
 /* The printable ASCII that text begins with: for what goes into error messages. */
 void text_copy(char *out, size_t size, const char *text);
 void console_feed(struct shim *shim, const char *data, size_t size);
+
+/* network.c */
+int network_join_all(struct shim *shim, struct cor_error *err);
+/* Of the VMM's specification; the caller frees the array. */
+struct vm_nic *network_nics(const struct shim *shim);
+/* What ConfigureNetwork is told; only while the ports are there. */
+struct network_message;
+struct network_message *network_message_new(const struct shim *shim);
+const ProtobufCMessage *network_message_request(const struct network_message *message);
+void network_message_free(struct network_message *message);
+/* The container's hosts and resolv.conf, as they were written when nobody knew its addresses; replaces *text (heap). */
+void network_amend_file(const struct shim *shim, const char *name, char **text, size_t *size);
+/* After the VMM's end. */
+void network_leave_all(struct shim *shim);
 
 /* start.c: from an answer to a running process. */
 void guest_prepare(struct shim *shim);

@@ -124,7 +124,8 @@ static void bundle_files_release(struct bundle_files *bundle)
 		coracle__agent__v1__guest_file__free_unpacked(bundle->files[i], NULL);
 }
 
-static int read_file_entry(struct bundle_files *bundle, int dir, const char *name, struct cor_error *err)
+static int read_file_entry(const struct shim *shim, struct bundle_files *bundle, int dir, const char *name,
+			   struct cor_error *err)
 {
 	Coracle__Agent__V1__GuestFile *file;
 	struct stat st;
@@ -136,6 +137,7 @@ static int read_file_entry(struct bundle_files *bundle, int dir, const char *nam
 		return cor_fail_errno(err, r < 0 ? r : errno, "the container's file '%s'", name);
 	if (bundle->count == FILES_MAX)
 		return cor_fail(err, COR_INVALID, E2BIG, "the container has more than %u files", FILES_MAX);
+	network_amend_file(shim, name, &data, &size);
 	file = xcalloc(1, sizeof(*file));
 	coracle__agent__v1__guest_file__init(file);
 	file->name = xstrdup(name);
@@ -145,9 +147,9 @@ static int read_file_entry(struct bundle_files *bundle, int dir, const char *nam
 	return 0;
 }
 
-static int read_files(struct bundle_files *bundle, int data_dir, struct cor_error *err)
+static int read_files(const struct shim *shim, struct bundle_files *bundle, struct cor_error *err)
 {
-	int fd = openat(data_dir, "files", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r = 0;
+	int fd = openat(shim->data_dir, "files", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r = 0;
 	_dir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
@@ -155,7 +157,7 @@ static int read_files(struct bundle_files *bundle, int data_dir, struct cor_erro
 		return cor_fail_errno(err, errno, "the container's folder 'files'");
 	while (r == 0 && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
-			r = read_file_entry(bundle, fd, entry->d_name, err);
+			r = read_file_entry(shim, bundle, fd, entry->d_name, err);
 	return r;
 }
 
@@ -169,7 +171,7 @@ static int read_bundle(struct shim *shim, struct bundle_files *bundle, struct co
 	r = file_read(shim->data_dir, "seccomp.bpf", SECCOMP_MAX, &bundle->seccomp, &bundle->seccomp_size);
 	if (r < 0 && r != -ENOENT)
 		return cor_fail_errno(err, r, "the container's seccomp filter");
-	return read_files(bundle, shim->data_dir, err);
+	return read_files(shim, bundle, err);
 }
 
 static void create_container(struct shim *shim)
@@ -223,6 +225,24 @@ static void set_time(struct shim *shim)
 	ask(shim, AGENT("SetTime"), &request.base, &coracle__agent__v1__empty__descriptor, on_time);
 }
 
+static void on_network(const ProtobufCMessage *response, const struct cor_error *status, void *user)
+{
+	if (went_well(user, status, "configure the guest's network"))
+		prepared(user);
+}
+
+static void configure_network(struct shim *shim)
+{
+	struct network_message *message = shim->port_count ? network_message_new(shim) : NULL;
+
+	if (!message)
+		return;
+	shim->preparing++;
+	ask(shim, AGENT("ConfigureNetwork"), network_message_request(message),
+	    &coracle__agent__v1__empty__descriptor, on_network);
+	network_message_free(message);
+}
+
 static void on_hello(const ProtobufCMessage *response, const struct cor_error *status, void *user)
 {
 	const Coracle__Agent__V1__HelloResponse *hello = (const void *)response;
@@ -252,6 +272,8 @@ static void on_hello(const ProtobufCMessage *response, const struct cor_error *s
 		add_entropy(shim);
 	if (shim->stage == BOOTING)
 		set_time(shim);
+	if (shim->stage == BOOTING)
+		configure_network(shim);
 	if (shim->stage == BOOTING)
 		create_container(shim);
 }

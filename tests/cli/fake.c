@@ -157,15 +157,18 @@ static void call_create(const struct cor_container_options *options)
 		{"sysctl", options->sysctls},         {"tmpfs", options->tmpfs},
 		{"add-host", options->add_hosts},     {"dns", options->dns},
 		{"dns-search", options->dns_search},  {"dns-option", options->dns_options},
-		{"kernel-arg", options->kernel_args},
+		{"kernel-arg", options->kernel_args}, {"network", options->networks},
 	};
 	const struct {
 		const char *name, *text;
 	} texts[] = {
-		{"name", options->name},         {"hostname", options->hostname},
-		{"network", options->network},   {"stop-signal", options->stop_signal},
-		{"platform", options->platform}, {"kernel", options->kernel},
-		{"init", options->init_image},   {"accel", options->accelerator},
+		{"name", options->name},
+		{"hostname", options->hostname},
+		{"stop-signal", options->stop_signal},
+		{"platform", options->platform},
+		{"kernel", options->kernel},
+		{"init", options->init_image},
+		{"accel", options->accelerator},
 	};
 	const struct {
 		const char *name;
