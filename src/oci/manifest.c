@@ -130,7 +130,7 @@ static int check_version(const json_t *document, enum media_kind kind, const cha
 	return 0;
 }
 
-int manifest_parse(const json_t *document, struct manifest *ret, struct cor_error *err)
+int manifest_parse_any(const json_t *document, struct manifest *ret, struct cor_error *err)
 {
 	_manifest_ struct manifest m = {0};
 	json_t *config = NULL, *layers = NULL;
@@ -144,17 +144,27 @@ int manifest_parse(const json_t *document, struct manifest *ret, struct cor_erro
 	    json_get_array(document, "layers", &layers) < 0)
 		return malformed(err, "the manifest");
 	r = parse_descriptor(config, &m.config, err);
+	r = r ?: parse_descriptors(layers, MANIFEST_LAYERS_MAX, &m.layers, &m.layer_count, err);
+	if (r < 0)
+		return r;
+	*ret = m;
+	m = (struct manifest){0};
+	return 0;
+}
+
+int manifest_parse(const json_t *document, struct manifest *ret, struct cor_error *err)
+{
+	_manifest_ struct manifest m = {0};
+	int r = manifest_parse_any(document, &m, err);
+
 	if (r < 0)
 		return r;
 	if (media_kind(m.config.media_type) != MEDIA_CONFIG)
 		return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT,
 				"this is no container image but '%.100s'",
 				m.config.media_type ? m.config.media_type : "");
-	if (json_array_size(layers) == 0)
+	if (m.layer_count == 0)
 		return cor_fail(err, COR_CORRUPT, EBADMSG, "the image has no layers");
-	r = parse_descriptors(layers, MANIFEST_LAYERS_MAX, &m.layers, &m.layer_count, err);
-	if (r < 0)
-		return r;
 	for (size_t i = 0; i < m.layer_count; i++)
 		if (media_kind(m.layers[i].media_type) != MEDIA_LAYER)
 			return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT,

@@ -53,6 +53,8 @@ struct manifest_index {
 /* COR_CORRUPT for what breaks the format, COR_UNSUPPORTED for what is no image of a container (an artifact, layers of an unknown kind).
  * A document that could be read as both a manifest and an index is refused. */
 int manifest_parse(const json_t *document, struct manifest *ret, struct cor_error *err);
+/* The same for what need not be an image: which blobs a manifest has, whatever they are, perhaps no layers. */
+int manifest_parse_any(const json_t *document, struct manifest *ret, struct cor_error *err);
 void manifest_release(struct manifest *manifest);
 
 int manifest_index_parse(const json_t *document, struct manifest_index *ret, struct cor_error *err);
