@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cor_image_* and cor_registry_* calls that speak to registries. */
+/* The cor_image_* calls that speak to registries. */
 #include "container/context.h"
 #include "coracle/registry.h"
 
@@ -26,23 +26,6 @@ int cor_image_pull(struct cor_context *ctx, const char *ref, const struct cor_im
 
 int cor_image_push(struct cor_context *ctx, const char *ref, const struct cor_image_push_options *options,
 		   char **ret_digest, struct cor_error *err)
-{
-	return missing(err);
-}
-
-int cor_registry_login(struct cor_context *ctx, const char *registry, const char *user, const char *password,
-		       const struct cor_registry_options *options, char **ret_where, struct cor_error *err)
-{
-	return missing(err);
-}
-
-int cor_registry_logout(struct cor_context *ctx, const char *registry, const char *config_dir,
-			struct cor_error *err)
-{
-	return missing(err);
-}
-
-int cor_registry_list(struct cor_context *ctx, const char *config_dir, char **ret_json, struct cor_error *err)
 {
 	return missing(err);
 }
