@@ -84,19 +84,27 @@ static const char *find_message(const json_t *document)
 	return NULL;
 }
 
-char *failure_message(const void *body, size_t size)
+static char *clean(const char *text, size_t size)
 {
-	_json_ json_t *document = json_loadb(body, size, 0, NULL);
-	const char *text = document ? find_message(document) : NULL;
 	char *clean;
 
-	if (!text)
+	while (size > 0 && (unsigned char)text[size - 1] <= ' ')
+		size--;
+	if (size == 0)
 		return NULL;
-	clean = xstrndup(text, MESSAGE_MAX);
+	clean = xstrndup(text, MIN(size, (size_t)MESSAGE_MAX));
 	for (char *p = clean; *p; p++)
 		if (*p < ' ' || *p > '~')
 			*p = *p == '\n' || *p == '\t' ? ' ' : '?';
 	return clean;
+}
+
+char *failure_message(const void *body, size_t size)
+{
+	_json_ json_t *document = json_loadb(body, size, 0, NULL);
+	const char *text = document ? find_message(document) : NULL;
+
+	return text ? clean(text, strlen(text)) : NULL;
 }
 
 static int refused(const struct answer *answer, const char *said, const char *domain, const char *user,
@@ -116,7 +124,8 @@ static int refused(const struct answer *answer, const char *said, const char *do
 int failure_of_answer(const struct answer *answer, const void *body, size_t size, const char *domain,
 		      const char *user, const char *missing, struct cor_error *err)
 {
-	_free_ char *message = failure_message(body, size);
+	bool plain = answer->content_type && strncasecmp(answer->content_type, "text/plain", 10) == 0;
+	_free_ char *message = plain ? clean(body, size) : failure_message(body, size);
 	_free_ char *said = message ? str_format(" (%s)", message) : xstrdup("");
 
 	switch (answer->status) {

@@ -27,6 +27,7 @@ struct upload {
 	struct timer timer;
 	struct retry retry;
 	enum step step;
+	bool running;        /* as the caller was told */
 	bool mount;          /* to be tried */
 	char *mount_scope;   /* with the right to read there */
 	struct url location; /* where the registry wants it */
