@@ -21,13 +21,19 @@ void cor_image_pulled_release(struct cor_image_pulled *pulled)
 int cor_image_pull(struct cor_context *ctx, const char *ref, const struct cor_image_pull_options *options,
 		   struct cor_image_pulled *ret, struct cor_error *err)
 {
-	return missing(err);
+	struct image_store *images;
+	int r = context_images(ctx, &images, err);
+
+	return r ?: image_pull(images, ref, options, ret, err);
 }
 
 int cor_image_push(struct cor_context *ctx, const char *ref, const struct cor_image_push_options *options,
 		   char **ret_digest, struct cor_error *err)
 {
-	return missing(err);
+	struct image_store *images;
+	int r = context_images(ctx, &images, err);
+
+	return r ?: image_push(images, ref, options, ret_digest, err);
 }
 
 int cor_image_save(struct cor_context *ctx, const char *const *refs, size_t count, int fd,
