@@ -2,46 +2,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures Coracle against the bare machine and against podman, in one run, interleaved, and writes a table with medians and ratios.
 
-bench.py [ROUNDS]     (default 10; see `make bench`)
+bench.py [ROUNDS [pull]]     (default 10; see `make bench`; pull: the registry alone)
 """
-import json, os, re, statistics, subprocess, sys, tempfile, time
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CORACLE = f"{TOP}/build/coracle"
+from measure import CORACLE, IMAGES, PODMAN, TOP, Table, milliseconds, run
+from pull import measure_pull
+
 BARE = f"{TOP}/build/bench/bare"
 INITRAMFS = f"{TOP}/build/src/init/initramfs.cpio"
-PODMAN = ["podman", "--runtime", "runc"]
 LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
 MEGABYTES = 200
 
 
-def run(*words, **options):
-    return subprocess.run(words, check=True, capture_output=True, text=True, **options).stdout.strip()
-
-
-def milliseconds(*words):
-    began = time.monotonic()
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-    return (time.monotonic() - began) * 1000
-
-
 def megabytes_per_second(*words):
     return MEGABYTES * 1048576 / 1e3 / milliseconds(*words)
-
-
-class Table:
-    """Rows of measured values, each beside what it is compared with and its target."""
-
-    def __init__(self):
-        self.rows = []
-
-    def add(self, what, value, unit, peer="", ratio=None, target=""):
-        shown = f"{value:.1f} {unit}" if isinstance(value, float) else f"{value} {unit}"
-        self.rows.append((what, shown, peer, f"{ratio:.2f}" if ratio is not None else "", target))
-
-    def text(self):
-        rows = [("what", "median", "compared with", "ratio", "to reach"), ("---",) * 5, *self.rows]
-        return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def raw_port_initramfs(work, name, *flags):
@@ -129,8 +110,7 @@ def measure_idle_calls(table, rounds):
 def start_podman(work):
     """A busybox of podman's beside ours; None where podman cannot run."""
     try:
-        archive = f"{TOP}/build/test-images/busybox.tar"
-        run(*PODMAN, "load", "-i", archive)
+        run(*PODMAN, "load", "-i", f"{IMAGES}/busybox.tar")
         run(*PODMAN, "run", "-d", "--rm", "--network", "none", *LIMITS, "--name", "coracle-bench", "busybox", "sleep", "10000")
         return True
     except (subprocess.CalledProcessError, FileNotFoundError) as error:
@@ -138,31 +118,38 @@ def start_podman(work):
         return None
 
 
+def measure_machines(table, rounds, work):
+    run(CORACLE, "image", "load", "-i", f"{IMAGES}/busybox.tar")
+    kernel = run(f"{TOP}/kernel/build.sh")
+    stages = measure_start(table, rounds, kernel)
+    podman = start_podman(work)
+    try:
+        measure_exec(table, rounds, podman)
+    finally:
+        if podman:
+            run(*PODMAN, "rm", "-f", "-t", "0", "coracle-bench")
+    measure_output(table, rounds, kernel, work)
+    measure_idle_calls(table, rounds)
+    table.add("kernel (vmlinux)", os.path.getsize(kernel) / 1048576, "MiB")
+    table.add("initramfs, init alone in it", os.path.getsize(INITRAMFS) / 1048576, "MiB", target="2.5 MiB")
+    return stages
+
+
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    table = Table()
+    table, stages = Table(), ""
     with tempfile.TemporaryDirectory(prefix="cor.") as work:
         os.environ.update(CORACLE_ROOT=f"{work}/data", CORACLE_RUNTIME_DIR=f"{work}/run")
         run(f"{TOP}/tests/prepare")
-        run(CORACLE, "image", "load", "-i", f"{TOP}/build/test-images/busybox.tar")
-        kernel = run(f"{TOP}/kernel/build.sh")
-        info = json.loads(run(CORACLE, "system", "info", "--format", "json"))
-        stages = measure_start(table, rounds, kernel)
-        podman = start_podman(work)
-        try:
-            measure_exec(table, rounds, podman)
-        finally:
-            if podman:
-                run(*PODMAN, "rm", "-f", "-t", "0", "coracle-bench")
-        measure_output(table, rounds, kernel, work)
-        measure_idle_calls(table, rounds)
-        table.add("kernel (vmlinux)", os.path.getsize(kernel) / 1048576, "MiB")
-        table.add("initramfs, init alone in it", os.path.getsize(INITRAMFS) / 1048576, "MiB", target="2.5 MiB")
-    accelerator = info["accelerator"]
+        if sys.argv[2:] != ["pull"]:
+            stages = measure_machines(table, rounds, work)
+        accelerator = json.loads(run(CORACLE, "system", "info", "--format", "json"))["accelerator"]
+        measure_pull(table, rounds, work)
     print(f"{os.cpu_count()} CPUs, Linux {os.uname().release}, accelerator {accelerator['name']}: {accelerator['reason']}\n")
     print(table.text())
-    print("\nStages of one cold run:\n")
-    print("\n".join("    " + line for line in stages.splitlines()))
+    if stages:
+        print("\nStages of one cold run:\n")
+        print("\n".join("    " + line for line in stages.splitlines()))
 
 
 main()

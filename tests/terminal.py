@@ -8,18 +8,76 @@
     "resize 30x100"  give the terminal another size
     "signal TERM"    send the command a signal
     "raw", "cooked"  the terminal must be in this mode
+    "silent", "echoes"  what is typed must not be shown, or must be
+    "screen TEXT"    wait until TEXT is to be seen: in one row of the window, or of what has left it at the top
+    "count TEXT 3"   wait until that many rows hold TEXT
     "exit 3"         wait for the end, with this status; -9 is an end by signal 9
 
 Each waits a minute at most. Exit status 0 when every step held; otherwise it says which did not, and what was printed.
 """
-import fcntl, os, pty, select, signal, struct, sys, termios, time
+import fcntl, os, pty, re, select, signal, struct, sys, termios, time
 
 PATIENCE = 60
 
 
+class Screen:
+    """What a terminal makes of bytes, as far as our programs go: text, line ends, cursor up, erasing. A narrower window folds rows, as most terminals do."""
+
+    def __init__(self):
+        self.rows, self.row, self.column, self.height, self.width, self.rest = [""], 0, 0, 24, 80, b""
+
+    def resize(self, height, width):
+        folded, row = [], 0
+        for i, text in enumerate(self.rows):
+            row = len(folded) if i == self.row else row
+            folded += [text[j : j + width] for j in range(0, max(len(text), 1), width)]
+        self.rows, self.row, self.height, self.width = folded, row, height, width
+
+    def put(self, char):
+        if self.column == self.width:
+            self.new_line()
+            self.column = 0
+        text = self.rows[self.row].ljust(self.column)
+        self.rows[self.row] = text[: self.column] + char + text[self.column + 1 :]
+        self.column += 1
+
+    def new_line(self):
+        self.row += 1
+        if self.row == len(self.rows):
+            self.rows.append("")
+
+    def control(self, count, letter):
+        if letter == b"A":
+            self.row = max(self.row - int(count or 1), len(self.rows) - self.height, 0)
+        elif letter == b"K":
+            self.rows[self.row] = self.rows[self.row][: self.column]
+        elif letter == b"J":
+            self.rows[self.row] = self.rows[self.row][: self.column]
+            self.rows[self.row + 1 :] = []
+
+    def feed(self, data):
+        data = self.rest + data
+        while data:
+            match = re.match(rb"\x1b\[(\d*)([A-Za-z])", data)
+            if match:
+                self.control(match[1], match[2])
+                data = data[match.end() :]
+                continue
+            if data[:1] == b"\x1b" and len(data) < 8:
+                break
+            if data[:1] == b"\r":
+                self.column = 0
+            elif data[:1] == b"\n":
+                self.new_line()
+            elif data[0] >= 32:
+                self.put(chr(data[0]))
+            data = data[1:]
+        self.rest = data
+
+
 class Terminal:
     def __init__(self, command):
-        self.output, self.seen, self.status = b"", 0, None
+        self.output, self.seen, self.status, self.screen = b"", 0, None, Screen()
         self.master, self.slave = pty.openpty()
         self.resize("24x80")
         self.pid = os.fork()
@@ -33,7 +91,16 @@ class Terminal:
 
     def resize(self, size):
         rows, columns = map(int, size.split("x"))
+        self.read(0)
+        self.screen.resize(rows, columns)
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def read(self, seconds):
+        while select.select([self.master], [], [], seconds)[0]:
+            data = os.read(self.master, 65536)
+            self.output += data
+            self.screen.feed(data)
+            seconds = 0
 
     def wait_until(self, holds):
         """Reads what is printed until holds() or patience ends."""
@@ -41,8 +108,7 @@ class Terminal:
         while not holds():
             if time.monotonic() > end:
                 return False
-            if select.select([self.master], [], [], 0.02)[0]:
-                self.output += os.read(self.master, 65536)
+            self.read(0.02)
         return True
 
     def expect(self, text):
@@ -63,6 +129,12 @@ class Terminal:
         local = termios.tcgetattr(self.slave)[3]
         return not local & (termios.ICANON | termios.ECHO | termios.ISIG)
 
+    def echoes(self):
+        return bool(termios.tcgetattr(self.slave)[3] & termios.ECHO)
+
+    def count(self, text):
+        return sum(text in row for row in self.screen.rows)
+
     def step(self, step):
         verb, _, rest = step.partition(" ")
         if verb == "expect":
@@ -77,6 +149,13 @@ class Terminal:
             os.kill(self.pid, signal.Signals["SIG" + rest])
         elif verb in ("raw", "cooked"):
             return self.wait_until(lambda: self.is_raw() == (verb == "raw"))
+        elif verb in ("silent", "echoes"):
+            return self.wait_until(lambda: self.echoes() == (verb == "echoes"))
+        elif verb == "screen":
+            return self.wait_until(lambda: self.count(rest) > 0)
+        elif verb == "count":
+            text, _, number = rest.rpartition(" ")
+            return self.wait_until(lambda: self.count(text) == int(number))
         elif verb == "exit":
             return self.wait_until(self.ended) and self.status == int(rest)
         else:
@@ -92,7 +171,7 @@ def main():
         os.kill(terminal.pid, signal.SIGKILL)
         os.waitpid(terminal.pid, 0)
     if failed is not None:
-        print(f"failed: {failed}\nstatus: {terminal.status}\nprinted:\n{terminal.output!r}")
+        print(f"failed: {failed}\nstatus: {terminal.status}\nprinted:\n{terminal.output[-4000:]!r}\nscreen:\n" + "\n".join(terminal.screen.rows))
     return 1 if failed is not None else 0
 
 

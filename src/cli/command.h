@@ -17,6 +17,7 @@ enum offer {
 	OFFER_CONTAINERS,
 	OFFER_RUNNING,
 	OFFER_IMAGES,
+	OFFER_REGISTRIES,
 	OFFER_SIGNALS
 };
 
@@ -52,7 +53,7 @@ struct command {
 	const struct option_group *const *groups; /* NULL-terminated; NULL: no options */
 	enum offer offer;                         /* for operands */
 	const struct command *const *commands; /* NULL-terminated; not NULL: this is a family, run is NULL */
-	/* 0 and *ret_status is the exit status (0 when left alone), or -errno and err. */
+	/* 0 and *ret_status is the exit status (0 when left alone), or -errno and err; then *ret_status is the exit status where it was set. */
 	int (*run)(const struct arguments *args, int *ret_status, struct cor_error *err);
 };
 

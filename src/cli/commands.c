@@ -10,13 +10,14 @@
 
 extern const struct command command_run, command_create, command_start, command_stop, command_kill,
 	command_rm, command_list, command_exec, command_logs, command_inspect, command_attach, command_wait,
-	command_image, command_system, command_completion, command_man, command_names;
+	command_image, command_registry, command_system, command_prune, command_completion, command_man,
+	command_names;
 
 static const struct command *const commands[] = {
-	&command_run,  &command_create,  &command_start, &command_stop,   &command_kill,
-	&command_rm,   &command_list,    &command_exec,  &command_logs,   &command_attach,
-	&command_wait, &command_inspect, &command_image, &command_system, &command_completion,
-	&command_man,  &command_names,   NULL,
+	&command_run,    &command_create,     &command_start, &command_stop,  &command_kill,
+	&command_rm,     &command_list,       &command_exec,  &command_logs,  &command_attach,
+	&command_wait,   &command_inspect,    &command_prune, &command_image, &command_registry,
+	&command_system, &command_completion, &command_man,   &command_names, NULL,
 };
 
 const struct command command_top = {
@@ -24,19 +25,17 @@ const struct command command_top = {
 	.summary = "containers, each in a virtual machine of its own",
 	.text = "Coracle runs every Linux container in a boat of its own: a virtual machine with its own "
 		"kernel and nothing else aboard.",
-	.examples = "coracle image load -i busybox.tar\n"
-		    "coracle run --rm -it busybox sh",
+	.examples = "coracle run --rm -it debian:12 bash\n"
+		    "coracle pull busybox\n"
+		    "coracle image load -i tools.tar",
 	.commands = commands,
 };
 
 const struct shortcut command_shortcuts[] = {
-	{"images", "image", "ls"},
-	{"rmi", "image", "rm"},
-	{"load", "image", "load"},
-	{"tag", "image", "tag"},
-	{"info", "system", "info"},
-	{"version", "system", "version"},
-	{0},
+	{"pull", "image", "pull"},  {"push", "image", "push"},        {"images", "image", "ls"},
+	{"rmi", "image", "rm"},     {"load", "image", "load"},        {"save", "image", "save"},
+	{"tag", "image", "tag"},    {"login", "registry", "login"},   {"logout", "registry", "logout"},
+	{"info", "system", "info"}, {"version", "system", "version"}, {0},
 };
 
 const struct command *command_find(const struct command *family, const char *name)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* image load, ls, tag and rm; inspect is in inspect.c. */
+/* image load, ls, tag and rm; the others have files of their own. */
 #include "cli/context.h"
 #include "cli/output.h"
 #include "cli/report.h"
@@ -36,6 +36,7 @@ static int load_run(const struct arguments *args, int *ret_status, struct cor_er
 	struct cor_image_load_options options = {
 		.name = arguments_text(args, "tag"),
 		.platform = arguments_text(args, "platform"),
+		.all_platforms = arguments_flag(args, "all-platforms", false),
 	};
 	bool quiet = arguments_flag(args, "quiet", false);
 	_context_ struct cor_context *ctx = NULL;
@@ -60,6 +61,7 @@ static const struct option load_options[] = {
 	{"tag", 't', "NAME", "name the image so, instead of as the archive says"},
 	{"platform", '\0', "OS/ARCHITECTURE",
 	 "which platform to take from the archive (default: this host's)"},
+	{"all-platforms", '\0', NULL, "take all platforms"},
 	{"quiet", 'q', NULL, "print nothing but the names"},
 	{0},
 };
@@ -257,11 +259,14 @@ static const struct command image_remove = {
 	.run = remove_run,
 };
 
-extern const struct command command_image_inspect;
+extern const struct command command_image_inspect, command_image_pull, command_image_push, command_image_save,
+	command_image_prune;
 
 const struct command command_image = {
 	.name = "image",
-	.summary = "load, list, name and remove images",
-	.commands = (const struct command *const[]){&image_load, &image_list, &command_image_inspect,
-						    &image_tag, &image_remove, NULL},
+	.summary = "pull, push, load, save, list, name and remove images",
+	.commands =
+		(const struct command *const[]){&command_image_pull, &command_image_push, &image_list,
+						&command_image_inspect, &image_tag, &image_remove,
+						&image_load, &command_image_save, &command_image_prune, NULL},
 };

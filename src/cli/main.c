@@ -36,10 +36,12 @@ static int finish(int status)
 }
 
 /* 125 and its neighbours tell our failure from a process's own status, where there is one; other commands have 1 for that, and 125 for a
- * command line that makes no sense. */
-static int fail(const struct command *command, const struct cor_error *err)
+ * command line that makes no sense. A status that the command chose itself, not 0, stands. */
+static int fail(const struct command *command, const struct cor_error *err, int status)
 {
 	report_error(err);
+	if (status)
+		return finish(status);
 	if (command->ends_as_process || err->status == COR_INVALID)
 		return finish(cor_status_exit_code(err->status));
 	return finish(1);
@@ -57,7 +59,7 @@ static int run(const char *path, const struct command *command, char *const *arg
 	else if (r == 0)
 		r = command->run(&args, &status, &err);
 	arguments_release(&args);
-	return r < 0 ? fail(command, &err) : finish(status);
+	return r < 0 ? fail(command, &err, status) : finish(status);
 }
 
 /* "coracle help image ls" is "coracle image ls --help". */
@@ -68,7 +70,7 @@ static int help(char *const *words)
 	const struct command *command = command_resolve(words, &path, &err);
 
 	if (!command)
-		return fail(&command_top, &err);
+		return fail(&command_top, &err, 0);
 	help_print(path, command, stdout);
 	return finish(0);
 }
@@ -93,7 +95,7 @@ static int dispatch(const char *path, const struct command *family, char *const 
 	command = command_find(family, word);
 	if (!command) {
 		command_unknown(family, path, word, &err);
-		return fail(family, &err);
+		return fail(family, &err, 0);
 	}
 	below = text_format("%s %s", path, word);
 	return command->commands ? dispatch(below, command, argv + 1) : run(below, command, argv + 1);

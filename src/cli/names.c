@@ -2,7 +2,7 @@
 /* A hidden command for shells: the names that completion offers, one a line. It never complains: a person is typing something else. */
 #include "cli/context.h"
 
-#include "cli/arguments.h"
+#include "cli/output.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +45,23 @@ static void print_images(struct cor_context *ctx)
 	cor_image_list_release(&list);
 }
 
+static void print_registries(struct cor_context *ctx)
+{
+	_json_ json_t *list = NULL;
+	char *text = NULL;
+	json_t *item;
+	size_t i;
+
+	if (cor_registry_list(ctx, NULL, &text, NULL) < 0 || output_parse(text, &list, NULL) < 0)
+		return;
+	json_array_foreach (list, i, item) {
+		const char *name = json_string_value(json_object_get(item, "Registry"));
+
+		if (name)
+			puts(name);
+	}
+}
+
 static int names_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	_context_ struct cor_context *ctx = NULL;
@@ -53,6 +70,8 @@ static int names_run(const struct arguments *args, int *ret_status, struct cor_e
 		return 0;
 	if (text_same(args->operands[0], "images"))
 		print_images(ctx);
+	else if (text_same(args->operands[0], "registries"))
+		print_registries(ctx);
 	else
 		print_containers(ctx, text_same(args->operands[0], "containers"));
 	return 0;

@@ -13,10 +13,16 @@
 
 static const struct option list_options[] = {
 	{"format", '\0', "FORMAT", "print as table, json or yaml", .choices = "table json yaml"},
-	{"quiet", 'q', NULL, "print nothing but ids"},
+	{"quiet", 'q', NULL, "print nothing but ids or names"},
 	{0},
 };
 const struct option_group output_list_group = {"Output", list_options};
+
+static const struct option format_options[] = {
+	{"format", '\0', "FORMAT", "print as table, json or yaml", .choices = "table json yaml"},
+	{0},
+};
+const struct option_group output_format_group = {"Output", format_options};
 
 static const struct option inspect_options[] = {
 	{"format", '\0', "FORMAT", "print as json or yaml", .choices = "json yaml"},

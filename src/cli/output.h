@@ -10,6 +10,8 @@ enum output_format { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_YAML };
 
 /* "--format table|json|yaml" and "--quiet" of every list; table is what comes without --format. */
 extern const struct option_group output_list_group;
+/* "--format table|json|yaml" alone. */
+extern const struct option_group output_format_group;
 /* "--format json|yaml" of every inspect. */
 extern const struct option_group output_inspect_group;
 

@@ -11,10 +11,9 @@
 static const struct {
 	const char *path, *words;
 } table[] = {
-	{"coracle",
-	 "pull push login logout network volume cp stats pause unpause rename top port diff export "
-	 "restart build compose"},
-	{"coracle image", "pull push build"},
+	{"coracle", "network volume cp stats pause unpause rename top port diff export "
+		    "restart build compose"},
+	{"coracle image", "build"},
 	{"coracle run", RUN_OPTIONS},
 	{"coracle create", RUN_OPTIONS},
 };

@@ -4,6 +4,7 @@
 #include "cli/container.h"
 #include "cli/context.h"
 #include "cli/foreground.h"
+#include "cli/pull.h"
 #include "cli/report.h"
 
 #include <errno.h>
@@ -16,10 +17,20 @@ static const struct option run_options[] = {
 };
 static const struct option_group run_group = {"Options", run_options};
 
+/* Makes the container, with the image pulled before or when it turns out to be missing, as --pull says. */
 static int create(struct cor_context *ctx, const struct container_request *request,
-		  const struct arguments *args, char **ret_id, struct cor_error *err)
+		  const struct arguments *args, char **ret_id, int *ret_status, struct cor_error *err)
 {
-	return container_request_create(ctx, request, arguments_text(args, "cidfile"), ret_id, err);
+	const char *cidfile = arguments_text(args, "cidfile");
+	int r = pull_before(ctx, args, ret_status, err);
+
+	if (r < 0)
+		return r;
+	r = container_request_create(ctx, request, cidfile, ret_id, err);
+	if (r == 0)
+		return 0;
+	r = pull_after(ctx, args, r, ret_status, err);
+	return r < 0 ? r : container_request_create(ctx, request, cidfile, ret_id, err);
 }
 
 static int create_run(const struct arguments *args, int *ret_status, struct cor_error *err)
@@ -32,7 +43,7 @@ static int create_run(const struct arguments *args, int *ret_status, struct cor_
 	if (r == 0)
 		r = cor_open(NULL, &ctx, err);
 	if (r == 0)
-		r = create(ctx, &request, args, &id, err);
+		r = create(ctx, &request, args, &id, ret_status, err);
 	if (r == 0)
 		puts(id);
 	return r;
@@ -56,10 +67,10 @@ static int start(struct cor_context *ctx, const char *id, struct container_reque
 }
 
 static int run_detached(struct cor_context *ctx, struct container_request *request,
-			const struct arguments *args, struct cor_error *err)
+			const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	_returned_ char *id = NULL;
-	int r = create(ctx, request, args, &id, err);
+	int r = create(ctx, request, args, &id, ret_status, err);
 
 	if (r == 0)
 		r = start(ctx, id, request, NULL, NULL, err);
@@ -82,7 +93,7 @@ static int run_foreground(struct cor_context *ctx, struct container_request *req
 		return r;
 	process->rows = fg.rows;
 	process->columns = fg.columns;
-	r = create(ctx, request, args, &id, err);
+	r = create(ctx, request, args, &id, ret_status, err);
 	if (r < 0)
 		return r;
 	short_id = text_format("%.12s", id);
@@ -108,14 +119,13 @@ static int run_run(const struct arguments *args, int *ret_status, struct cor_err
 	r = cor_open(NULL, &ctx, err);
 	if (r < 0)
 		return r;
-	return detach ? run_detached(ctx, &request, args, err)
+	return detach ? run_detached(ctx, &request, args, ret_status, err)
 		      : run_foreground(ctx, &request, args, ret_status, err);
 }
 
 static const struct option_group *const run_groups[] = {
-	&run_group,      &process_group,    &container_group,
-	&resource_group, &security_group,   &network_group,
-	&machine_group,  &foreground_group, NULL,
+	&run_group,      &pull_policy_group, &process_group, &container_group,  &resource_group,
+	&security_group, &network_group,     &machine_group, &foreground_group, NULL,
 };
 const struct command command_run = {
 	.name = "run",
@@ -130,7 +140,9 @@ const struct command command_run = {
 		"foreground the exit status is that of the process: 125 when coracle itself failed, 126 when "
 		"the program cannot be "
 		"executed, 127 when it is not there, 128+N when signal N ended it.\n\n"
-		"Options stand before IMAGE; what follows it belongs to the command.",
+		"An image that is not here is pulled first. Options stand before IMAGE; what follows it "
+		"belongs "
+		"to the command.",
 	.examples = "coracle run --rm busybox echo hello\n"
 		    "coracle run --rm -it debian:12 bash\n"
 		    "coracle run -d --name web --memory 1g --cpus 2 web-server\n"
@@ -141,8 +153,8 @@ const struct command command_run = {
 };
 
 static const struct option_group *const create_groups[] = {
-	&process_group, &container_group, &resource_group, &security_group, &network_group, &machine_group,
-	NULL,
+	&pull_policy_group, &process_group, &container_group, &resource_group,
+	&security_group,    &network_group, &machine_group,   NULL,
 };
 const struct command command_create = {
 	.name = "create",
@@ -151,7 +163,7 @@ const struct command command_create = {
 	.max = COMMAND_ANY,
 	.operand_ends = true,
 	.summary = "make a container without starting it",
-	.text = "Prints its id. 'coracle start' runs it.",
+	.text = "Prints its id. 'coracle start' runs it. An image that is not here is pulled first.",
 	.examples =
 		"coracle create --name job busybox sh -c 'sleep 5; echo done'\ncoracle start --attach job",
 	.groups = create_groups,

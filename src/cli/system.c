@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* system info and version. The table of info prints whatever facts the library has, so that a new fact needs no change here. */
+/* system info and version; df, prune and check have files of their own. The table of info prints whatever facts the library has, so that a new fact
+ * needs no change here. */
 #include "cli/context.h"
 #include "cli/output.h"
 #include "cli/table.h"
@@ -7,12 +8,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
-
-static const struct option format_options[] = {
-	{"format", '\0', "FORMAT", "print as table, json or yaml", .choices = "table json yaml"},
-	{0},
-};
-static const struct option_group format_group = {"Output", format_options};
 
 /* A row for every member; those of an object are indented below its name. */
 static void add_facts(struct table *table, const json_t *object, int depth)
@@ -75,7 +70,7 @@ static const struct command system_info = {
 	.summary = "print facts about this host and installation",
 	.text = "Among them the accelerator that machines get, and why. It is measured once after each boot "
 		"of the host.",
-	.groups = (const struct option_group *const[]){&format_group, NULL},
+	.groups = (const struct option_group *const[]){&output_format_group, NULL},
 	.run = info_run,
 };
 
@@ -96,12 +91,15 @@ static int version_run(const struct arguments *args, int *ret_status, struct cor
 static const struct command system_version = {
 	.name = "version",
 	.summary = "print the versions of the command and of its library",
-	.groups = (const struct option_group *const[]){&format_group, NULL},
+	.groups = (const struct option_group *const[]){&output_format_group, NULL},
 	.run = version_run,
 };
 
+extern const struct command command_system_df, command_system_prune, command_system_check;
+
 const struct command command_system = {
 	.name = "system",
-	.summary = "facts about this installation",
-	.commands = (const struct command *const[]){&system_info, &system_version, NULL},
+	.summary = "facts about this installation, its disk, and order on it",
+	.commands = (const struct command *const[]){&system_info, &command_system_df, &command_system_prune,
+						    &command_system_check, &system_version, NULL},
 };

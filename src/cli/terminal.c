@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Raw mode must end even when we crash, or the person's shell is unusable; so the saved settings stand where a signal handler and
+/* Raw mode, and silence, must end even when we crash, or the person's shell is unusable; so the saved settings stand where a signal handler and
  * an exit handler can reach them. They are the one thing here that is not passed around. */
 #include "cli/terminal.h"
 
@@ -16,7 +16,7 @@
 static struct {
 	struct termios settings;
 	int fd;
-	volatile sig_atomic_t raw;
+	volatile sig_atomic_t changed;
 	bool prepared;
 } saved;
 
@@ -24,8 +24,8 @@ void terminal_restore(void)
 {
 	int error = errno;
 
-	if (saved.raw) {
-		saved.raw = 0;
+	if (saved.changed) {
+		saved.changed = 0;
 		tcsetattr(saved.fd, TCSADRAIN, &saved.settings);
 	}
 	errno = error;
@@ -52,19 +52,20 @@ static void prepare(void)
 		sigaction(crashes[i], &action, NULL);
 }
 
-int terminal_raw(int fd, struct cor_error *err)
+/* fd gets other settings, which make makes of those that it has, until terminal_restore. */
+static int change(int fd, void (*make)(struct termios *settings), struct cor_error *err)
 {
-	struct termios raw;
+	struct termios settings;
 
 	if (tcgetattr(fd, &saved.settings) < 0)
 		return report_fail(err, COR_INVALID, errno, "standard input is not a terminal: %s",
 				   strerror(errno));
 	prepare();
-	raw = saved.settings;
-	cfmakeraw(&raw);
+	settings = saved.settings;
+	make(&settings);
 	saved.fd = fd;
-	saved.raw = 1;
-	if (tcsetattr(fd, TCSADRAIN, &raw) < 0) {
+	saved.changed = 1;
+	if (tcsetattr(fd, TCSADRAIN, &settings) < 0) {
 		int error = errno;
 
 		terminal_restore();
@@ -74,18 +75,39 @@ int terminal_raw(int fd, struct cor_error *err)
 	return 0;
 }
 
+int terminal_raw(int fd, struct cor_error *err)
+{
+	return change(fd, cfmakeraw, err);
+}
+
+static void silence(struct termios *settings)
+{
+	settings->c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
+}
+
+int terminal_silent(int fd, struct cor_error *err)
+{
+	return change(fd, silence, err);
+}
+
+bool terminal_size_of(int fd, unsigned *ret_rows, unsigned *ret_columns)
+{
+	struct winsize size;
+
+	if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0)
+		return false;
+	*ret_rows = size.ws_row;
+	*ret_columns = size.ws_col;
+	return true;
+}
+
 bool terminal_size(unsigned *ret_rows, unsigned *ret_columns)
 {
 	/* Standard output first: it is what the size matters to. */
 	static const int streams[] = {STDOUT_FILENO, STDIN_FILENO, STDERR_FILENO};
-	struct winsize size;
 
-	for (size_t i = 0; i < COUNT(streams); i++) {
-		if (ioctl(streams[i], TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0)
-			continue;
-		*ret_rows = size.ws_row;
-		*ret_columns = size.ws_col;
-		return true;
-	}
+	for (size_t i = 0; i < COUNT(streams); i++)
+		if (terminal_size_of(streams[i], ret_rows, ret_columns))
+			return true;
 	return false;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cor_image_* and cor_registry_* calls that speak to registries. */
+/* The cor_image_* calls that speak to registries. */
 #include "container/context.h"
 #include "coracle/registry.h"
 
@@ -21,30 +21,19 @@ void cor_image_pulled_release(struct cor_image_pulled *pulled)
 int cor_image_pull(struct cor_context *ctx, const char *ref, const struct cor_image_pull_options *options,
 		   struct cor_image_pulled *ret, struct cor_error *err)
 {
-	return missing(err);
+	struct image_store *images;
+	int r = context_images(ctx, &images, err);
+
+	return r ?: image_pull(images, ref, options, ret, err);
 }
 
 int cor_image_push(struct cor_context *ctx, const char *ref, const struct cor_image_push_options *options,
 		   char **ret_digest, struct cor_error *err)
 {
-	return missing(err);
-}
+	struct image_store *images;
+	int r = context_images(ctx, &images, err);
 
-int cor_registry_login(struct cor_context *ctx, const char *registry, const char *user, const char *password,
-		       const struct cor_registry_options *options, char **ret_where, struct cor_error *err)
-{
-	return missing(err);
-}
-
-int cor_registry_logout(struct cor_context *ctx, const char *registry, const char *config_dir,
-			struct cor_error *err)
-{
-	return missing(err);
-}
-
-int cor_registry_list(struct cor_context *ctx, const char *config_dir, char **ret_json, struct cor_error *err)
-{
-	return missing(err);
+	return r ?: image_push(images, ref, options, ret_digest, err);
 }
 
 int cor_image_save(struct cor_context *ctx, const char *const *refs, size_t count, int fd,

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "coracle/image.h"
+#include "coracle/registry.h"
 
 #include <jansson.h>
 #include <stdint.h>
@@ -30,6 +31,11 @@ int image_list(struct image_store *store, struct cor_image_list *ret, struct cor
 void image_list_release(struct cor_image_list *list);
 int image_inspect(struct image_store *store, const char *ref, char **ret_json, struct cor_error *err);
 int image_tag(struct image_store *store, const char *ref, const char *new_name, struct cor_error *err);
+
+int image_pull(struct image_store *store, const char *ref, const struct cor_image_pull_options *options,
+	       struct cor_image_pulled *ret, struct cor_error *err);
+int image_push(struct image_store *store, const char *ref, const struct cor_image_push_options *options,
+	       char **ret_digest, struct cor_error *err);
 
 /* Who uses images: called with the store locked, so that no new user appears meanwhile. Returns true, and in *ret_name (the caller's) who,
  * when something holds the image of that id ("sha256:…"). */

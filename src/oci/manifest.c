@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 
+#include <ctype.h>
 #include <errno.h>
 
 static const struct {
@@ -45,6 +46,22 @@ static void descriptor_release(struct descriptor *d)
 	*d = (struct descriptor){0};
 }
 
+#define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&-^_.+"
+
+/* type "/" subtype (RFC 6838, section 4.2). */
+static bool media_type_valid(const char *media_type)
+{
+	for (int part = 0; part < 2; part++) {
+		size_t n = strspn(media_type, NAME_BYTES);
+
+		if (n == 0 || n > 127 || !isalnum((unsigned char)*media_type) ||
+		    media_type[n] != (part == 0 ? '/' : '\0'))
+			return false;
+		media_type += n + 1;
+	}
+	return true;
+}
+
 static int malformed(struct cor_error *err, const char *what)
 {
 	return cor_fail(err, COR_CORRUPT, EBADMSG, "%s is malformed", what);
@@ -63,11 +80,24 @@ static int parse_platform(const json_t *object, struct descriptor *d, struct cor
 	return 0;
 }
 
+/* annotations.md: all values are strings. NULL has none. */
+static bool annotations_valid(json_t *annotations)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach (annotations, key, value)
+		if (!json_is_string(value))
+			return false;
+	return true;
+}
+
 /* Fills *d, which the caller releases, also after a failure. */
 static int parse_descriptor(const json_t *object, struct descriptor *d, struct cor_error *err)
 {
 	const char *media_type = NULL, *digest = NULL, *ref_name = NULL, *full_name = NULL;
 	json_t *platform = NULL, *annotations = NULL;
+	_strv_ struct strv urls = {0};
 	int64_t size = -1;
 
 	if (!json_is_object(object) || json_get_string(object, "mediaType", &media_type) < 0 ||
@@ -76,13 +106,20 @@ static int parse_descriptor(const json_t *object, struct descriptor *d, struct c
 	    json_get_object(object, "annotations", &annotations) < 0)
 		return malformed(err, "a descriptor");
 	if (!digest_valid(digest))
-		return cor_fail(err, COR_CORRUPT, EBADMSG, "a descriptor has no valid sha256 digest");
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "a descriptor has no valid sha256 digest: %s",
+				digest_problem(digest));
+	if (!media_type || !media_type_valid(media_type))
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "the descriptor of %s has no valid mediaType",
+				digest);
+	/* From these nothing is ever fetched: whoever wrote the manifest chose them. */
+	if (json_get_strv(object, "urls", &urls) < 0)
+		return malformed(err, "the list of URLs of a descriptor");
 	if (size < 0 || size > DESCRIPTOR_SIZE_MAX)
 		return cor_fail(err, COR_CORRUPT, EBADMSG, "the descriptor of %s has no sensible size",
 				digest);
-	if (annotations &&
-	    (json_get_string(annotations, "org.opencontainers.image.ref.name", &ref_name) < 0 ||
-	     json_get_string(annotations, "io.containerd.image.name", &full_name) < 0))
+	if (!annotations_valid(annotations) ||
+	    json_get_string(annotations, "org.opencontainers.image.ref.name", &ref_name) < 0 ||
+	    json_get_string(annotations, "io.containerd.image.name", &full_name) < 0)
 		return malformed(err, "an annotation of a descriptor");
 	strcpy(d->digest, digest);
 	d->size = (uint64_t)size;
@@ -111,18 +148,25 @@ static int parse_descriptors(const json_t *array, size_t max, struct descriptor 
 	return 0;
 }
 
+static int obsolete(struct cor_error *err, const char *what)
+{
+	return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT, "%s has Docker's schema 1, which is obsolete",
+			what);
+}
+
 static int check_version(const json_t *document, enum media_kind kind, const char *what,
 			 struct cor_error *err)
 {
+	json_t *annotations = NULL;
 	const char *media_type = NULL;
 	int64_t version = 0;
 
 	if (json_get_int(document, "schemaVersion", &version) < 0 ||
-	    json_get_string(document, "mediaType", &media_type) < 0)
+	    json_get_string(document, "mediaType", &media_type) < 0 ||
+	    json_get_object(document, "annotations", &annotations) < 0 || !annotations_valid(annotations))
 		return malformed(err, what);
 	if (version == 1)
-		return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT,
-				"%s has Docker's schema 1, which is obsolete", what);
+		return obsolete(err, what);
 	if (version != 2)
 		return cor_fail(err, COR_CORRUPT, EBADMSG, "%s has no schemaVersion 2", what);
 	if (media_type && media_kind(media_type) != kind)
@@ -130,7 +174,42 @@ static int check_version(const json_t *document, enum media_kind kind, const cha
 	return 0;
 }
 
-int manifest_parse(const json_t *document, struct manifest *ret, struct cor_error *err)
+/* Docker's documents always say what they are; OCI's may leave it out. */
+static bool must_say_type(const char *media_type)
+{
+	return str_equal(media_type, MEDIA_TYPE_DOCKER_MANIFEST) ||
+	       str_equal(media_type, MEDIA_TYPE_DOCKER_INDEX);
+}
+
+int manifest_check_type(const json_t *document, const char *media_type, enum media_kind *ret,
+			struct cor_error *err)
+{
+	enum media_kind kind = media_kind(media_type);
+	const char *own = NULL;
+	int r;
+
+	if (str_equal(media_type, MEDIA_TYPE_DOCKER_SCHEMA_1) ||
+	    str_equal(media_type, MEDIA_TYPE_DOCKER_SCHEMA_1_SIGNED))
+		return obsolete(err, "the manifest");
+	if (kind != MEDIA_MANIFEST && kind != MEDIA_INDEX)
+		return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT,
+				"'%.100s' is neither a manifest nor an index", media_type ?: "");
+	r = check_version(document, kind, kind == MEDIA_INDEX ? "the index" : "the manifest", err);
+	if (r < 0)
+		return r;
+	json_get_string(document, "mediaType", &own);
+	if (own ? !str_equal(own, media_type) : must_say_type(media_type))
+		return cor_fail(err, COR_CORRUPT, EBADMSG,
+				"a document that came as '%s' calls itself '%.100s'", media_type, own ?: "");
+	if (json_object_get(document, kind == MEDIA_INDEX ? "layers" : "manifests") ||
+	    (kind == MEDIA_INDEX && json_object_get(document, "config")))
+		return cor_fail(err, COR_CORRUPT, EBADMSG,
+				"a document that came as '%s' is something else as well", media_type);
+	*ret = kind;
+	return 0;
+}
+
+int manifest_parse_any(const json_t *document, struct manifest *ret, struct cor_error *err)
 {
 	_manifest_ struct manifest m = {0};
 	json_t *config = NULL, *layers = NULL;
@@ -144,22 +223,48 @@ int manifest_parse(const json_t *document, struct manifest *ret, struct cor_erro
 	    json_get_array(document, "layers", &layers) < 0)
 		return malformed(err, "the manifest");
 	r = parse_descriptor(config, &m.config, err);
+	r = r ?: parse_descriptors(layers, MANIFEST_LAYERS_MAX, &m.layers, &m.layer_count, err);
 	if (r < 0)
 		return r;
-	if (media_kind(m.config.media_type) != MEDIA_CONFIG)
-		return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT,
-				"this is no container image but '%.100s'",
-				m.config.media_type ? m.config.media_type : "");
-	if (json_array_size(layers) == 0)
+	*ret = m;
+	m = (struct manifest){0};
+	return 0;
+}
+
+/* manifest.md#guidelines-for-artifact-usage: what has another configuration, or the empty one, is an artifact. */
+static int check_is_image(const json_t *document, const struct manifest *m, struct cor_error *err)
+{
+	const char *type = NULL;
+
+	if (media_kind(m->config.media_type) == MEDIA_CONFIG)
+		return 0;
+	if (json_get_string(document, "artifactType", &type) < 0)
+		return malformed(err, "the type of an artifact");
+	if (str_equal(m->config.media_type, MEDIA_TYPE_EMPTY) && str_empty(type))
+		return cor_fail(
+			err, COR_CORRUPT, EBADMSG,
+			"the manifest has the empty configuration of an artifact, and no artifactType");
+	return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT, "this is no container image but '%.100s'",
+			type ?: m->config.media_type);
+}
+
+int manifest_parse(const json_t *document, struct manifest *ret, struct cor_error *err)
+{
+	_manifest_ struct manifest m = {0};
+	int r = manifest_parse_any(document, &m, err);
+
+	if (r < 0)
+		return r;
+	r = check_is_image(document, &m, err);
+	if (r < 0)
+		return r;
+	if (m.layer_count == 0)
 		return cor_fail(err, COR_CORRUPT, EBADMSG, "the image has no layers");
-	r = parse_descriptors(layers, MANIFEST_LAYERS_MAX, &m.layers, &m.layer_count, err);
-	if (r < 0)
-		return r;
 	for (size_t i = 0; i < m.layer_count; i++)
 		if (media_kind(m.layers[i].media_type) != MEDIA_LAYER)
 			return cor_fail(err, COR_UNSUPPORTED, EPROTONOSUPPORT,
 					"layer %s is of an unknown kind '%.100s'", m.layers[i].digest,
-					m.layers[i].media_type ? m.layers[i].media_type : "");
+					m.layers[i].media_type);
 	*ret = m;
 	m = (struct manifest){0};
 	return 0;
@@ -184,7 +289,7 @@ int manifest_index_parse(const json_t *document, struct manifest_index *ret, str
 		return r;
 	if (json_object_get(document, "layers") || json_object_get(document, "config"))
 		return cor_fail(err, COR_CORRUPT, EBADMSG, "the index is a manifest at the same time");
-	if (json_get_array(document, "manifests", &manifests) < 0)
+	if (json_get_array(document, "manifests", &manifests) < 0 || !manifests)
 		return malformed(err, "the index");
 	r = parse_descriptors(manifests, INDEX_ENTRIES_MAX, &index.items, &index.count, err);
 	if (r < 0)

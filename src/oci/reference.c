@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "oci/digest.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 
@@ -20,38 +21,44 @@ static bool lower_alnum(char c)
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-/* [a-z0-9]+, joined by ".", "_", "__" or any number of "-". */
-static bool component_valid(const char *s, size_t n)
+/* [a-z0-9]+, joined by ".", "_", "__" or any number of "-". NULL, or what is wrong. */
+static const char *component_problem(const char *s, size_t n)
 {
 	size_t i = 0;
 
+	if (n == 0)
+		return "a part between slashes is empty";
 	while (i < n) {
 		size_t word = i, gap;
 
 		while (i < n && lower_alnum(s[i]))
 			i++;
-		if (i == word)
-			return false;
 		if (i == n)
-			return true;
+			return NULL;
+		if (isupper((unsigned char)s[i]))
+			return "upper case is not allowed";
+		if (!strchr("._-", s[i]))
+			return "only lower case, digits, '.', '_' and '-' are allowed";
+		if (i == word)
+			return "a part between slashes begins with '.', '_' or '-', or has two kinds of them "
+			       "in a row";
 		gap = i;
-		while (i < n && s[i] == s[gap] && strchr("._-", s[i]))
+		while (i < n && s[i] == s[gap])
 			i++;
-		if (i == gap || (s[gap] == '.' && i - gap > 1) || (s[gap] == '_' && i - gap > 2))
-			return false;
+		if ((s[gap] == '.' && i - gap > 1) || (s[gap] == '_' && i - gap > 2))
+			return "more than one '.' or two '_' in a row are not allowed";
 	}
-	return false;
+	return "a part between slashes ends with '.', '_' or '-'";
 }
 
-static bool path_valid(const char *path)
+static const char *path_problem(const char *path)
 {
 	for (;;) {
 		size_t n = strcspn(path, "/");
+		const char *problem = component_problem(path, n);
 
-		if (!component_valid(path, n))
-			return false;
-		if (!path[n])
-			return true;
+		if (problem || !path[n])
+			return problem;
 		path += n + 1;
 	}
 }
@@ -66,6 +73,17 @@ static bool label_valid(const char *s, size_t n)
 	return true;
 }
 
+static bool is_ipv6(const char *s, size_t n)
+{
+	struct in6_addr address;
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (n >= sizeof(text))
+		return false;
+	memcpy(text, s, n);
+	return inet_pton(AF_INET6, text, &address) == 1;
+}
+
 /* host labels joined by dots or "[v6]", and a port. */
 bool reference_domain_valid(const char *domain)
 {
@@ -74,8 +92,8 @@ bool reference_domain_valid(const char *domain)
 	size_t n;
 
 	if (*host == '[') {
-		n = strspn(host + 1, "0123456789abcdefABCDEF:.");
-		if (n == 0 || host[n + 1] != ']')
+		n = strcspn(host + 1, "]");
+		if (!host[n + 1] || !is_ipv6(host + 1, n))
 			return false;
 		port = host + n + 2;
 	} else {
@@ -130,6 +148,7 @@ int reference_parse(const char *text, struct reference *ret, struct cor_error *e
 	_reference_ struct reference ref = {0};
 	_free_ char *name = NULL;
 	char *at, *colon, *slash;
+	const char *problem;
 
 	if (str_empty(text))
 		return cor_fail(err, COR_INVALID, EINVAL, "the name of an image is empty");
@@ -141,7 +160,8 @@ int reference_parse(const char *text, struct reference *ret, struct cor_error *e
 		*at = '\0';
 		if (!digest_valid(at + 1))
 			return cor_fail(err, COR_INVALID, EINVAL,
-					"image '%s': the part behind @ is not a sha256 digest", text);
+					"image '%s': the part behind @ is not a sha256 digest: %s", text,
+					digest_problem(at + 1));
 		ref.digest = xstrdup(at + 1);
 	}
 	slash = strrchr(name, '/');
@@ -164,10 +184,9 @@ int reference_parse(const char *text, struct reference *ret, struct cor_error *e
 	if (!reference_domain_valid(ref.domain))
 		return cor_fail(err, COR_INVALID, EINVAL, "image '%s': bad registry name '%s'", text,
 				ref.domain);
-	if (!path_valid(ref.path))
-		return cor_fail(
-			err, COR_INVALID, EINVAL,
-			"image '%s': bad name (lower case, digits, single '.', '_', '-' between them)", text);
+	problem = path_problem(ref.path);
+	if (problem)
+		return cor_fail(err, COR_INVALID, EINVAL, "image '%s': bad name: %s", text, problem);
 	if (strlen(ref.domain) + strlen(ref.path) + 1 > NAME_MAX_BYTES)
 		return cor_fail(err, COR_INVALID, EINVAL, "image '%.60s…': the name is longer than 255 bytes",
 				text);

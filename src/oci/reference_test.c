@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define HEX    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define DIGEST "sha256:" HEX
 
 static void test_normal_forms(void **state)
 {
@@ -94,6 +95,11 @@ static void test_refused(void **state)
 		"host:x/y",
 		"[::1/x",
 		"[]/x",
+		"[::g]/x",
+		"[1.2.3.4]/x",
+		"[::1%eth0]/x",
+		"[::::]/x",
+		"[::1]x/y",
 		"-host.io/x",
 		"host..io/x",
 		"a\nb",
@@ -107,6 +113,50 @@ static void test_refused(void **state)
 		err = (struct cor_error){0};
 		assert_true(reference_parse(bad[i], &ref, &err) < 0);
 		assert_int_equal(err.status, COR_INVALID);
+	}
+}
+
+/* The grammar of distribution's references, rule by rule: the reason tells which one was broken. */
+static void test_reasons(void **state)
+{
+	static const struct {
+		const char *text, *reason;
+	} cases[] = {
+		{"", "empty"},
+		{"Busybox", "upper case"},
+		{"host.io/Me/app", "upper case"},
+		{"a//b", "empty"},
+		{"/a", "empty"},
+		{"a/", "empty"},
+		{"a/../b", "begins with '.'"},
+		{"a/-b", "begins with"},
+		{"a._b", "two kinds of them in a row"},
+		{"a_", "ends with"},
+		{"a..b", "more than one '.'"},
+		{"a___b", "two '_'"},
+		{"a b", "only lower case"},
+		{"\xc3\xa4", "only lower case"},
+		{"a%2f", "only lower case"},
+		{"a:", "bad tag"},
+		{"a:.t", "bad tag"},
+		{"a:t/u:", "bad tag"},
+		{"a@sha512:" HEX HEX, "only sha256 is taken"},
+		{"a@md5:" HEX, "not registered"},
+		{"a@" HEX, "no algorithm"},
+		{"a@sha256:" HEX "@sha256:" HEX, "64 lower-case"},
+		{"host.io:0/x", "bad registry name 'host.io:0'"},
+		{"ho_st.io/x", "bad registry name"},
+		{HEX, "an id, not a name"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct cor_error err = {0};
+		struct reference ref;
+
+		assert_true(reference_parse(cases[i].text, &ref, &err) < 0);
+		assert_int_equal(err.status, COR_INVALID);
+		if (!strstr(err.msg, cases[i].reason))
+			fail_msg("%s: %s", cases[i].text, err.msg);
 	}
 }
 
@@ -132,9 +182,8 @@ static void test_lengths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_normal_forms),
-		cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_normal_forms), cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_refused),      cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_lengths),
 	};
 

@@ -6,12 +6,12 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "oci/reference.h"
+#include "registry/config_file.h"
 #include "registry/credential_helper.h"
 #include "registry/hosts.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
-#include <sys/stat.h>
 
 #define HUB_DOMAIN "docker.io"
 #define HUB_KEY    "https://index.docker.io/v1/"
@@ -62,43 +62,20 @@ char *auth_file_docker(void)
 	return str_empty(home) ? NULL : str_format("%s/.docker/config.json", home);
 }
 
-static int check_owner(const struct stat *st, const char *path, struct cor_error *err)
-{
-	if (st->st_uid != geteuid() && st->st_uid != 0)
-		return cor_fail(err, COR_PERMISSION, EPERM, "'%s' is another user's: it is not read", path);
-	if (st->st_mode & (S_IWGRP | S_IWOTH))
-		return cor_fail(err, COR_PERMISSION, EPERM,
-				"'%s' may be written by others: it is not read (chmod 600 helps)", path);
-	return 0;
-}
-
 int auth_file_read(const char *path, bool strict, json_t **ret, struct cor_error *err)
 {
-	_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	_free_ char *text = NULL;
-	struct stat st;
-	int r;
+	size_t size = 0;
+	int r = config_file_read(path, strict, &text, &size, err);
 
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+	if (r < 0)
+		return r;
+	if (!text) {
 		*ret = NULL;
 		return 0;
 	}
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return cor_fail_errno(err, errno, "read '%s'", path);
-	if (!S_ISREG(st.st_mode))
-		return cor_fail(err, COR_INVALID, EINVAL, "'%s' is no file", path);
-	r = strict ? check_owner(&st, path, err) : 0;
-	if (r < 0)
-		return r;
-	if ((uint64_t)st.st_size > AUTH_FILE_SIZE_MAX)
-		return cor_fail(err, COR_INVALID, EFBIG, "'%s' is larger than 1 MiB", path);
-	text = xmalloc((size_t)st.st_size + 1);
-	r = fd_read_all(fd, text, (size_t)st.st_size);
-	if (r < 0)
-		cor_fail_errno(err, r, "read '%s'", path);
-	else
-		r = auth_file_parse(text, (size_t)st.st_size, path, ret, err);
-	explicit_bzero(text, (size_t)st.st_size);
+	r = auth_file_parse(text, size, path, ret, err);
+	explicit_bzero(text, size);
 	return r;
 }
 

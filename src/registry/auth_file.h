@@ -11,13 +11,11 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#define AUTH_FILE_SIZE_MAX (1u << 20)
-
 /* CONFIG/auth.json, and $DOCKER_CONFIG/config.json or ~/.docker/config.json; NULL where there is no home. The caller's. */
 char *auth_file_own(const char *config_dir);
 char *auth_file_docker(void);
 
-/* strict: a file that others than its owner may write, or that neither we nor root own, is refused (COR_PERMISSION). *ret is NULL where there is no file. */
+/* strict: as for config_file_read. *ret is NULL where there is no file. */
 int auth_file_read(const char *path, bool strict, json_t **ret, struct cor_error *err);
 /* Checks the text of a file, which `path` names in errors. */
 int auth_file_parse(const char *text, size_t size, const char *path, json_t **ret, struct cor_error *err);

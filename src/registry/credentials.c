@@ -9,6 +9,7 @@
 #include "registry/credential_helper.h"
 #include "registry/hosts.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -140,15 +141,25 @@ static int change_begin(const char *config_dir, bool make, struct change *ret, s
 	return r;
 }
 
-static int check_credentials(const struct credentials *credentials, struct cor_error *err)
+static bool has_control_characters(const char *s)
+{
+	for (; *s; s++)
+		if (iscntrl((unsigned char)*s))
+			return true;
+	return false;
+}
+
+int credentials_check(const struct credentials *credentials, struct cor_error *err)
 {
 	if (credentials->identity_token)
 		return 0;
-	if (str_empty(credentials->user) || !credentials->password)
+	if (str_empty(credentials->user) || str_empty(credentials->password))
 		return cor_fail(err, COR_INVALID, EINVAL, "no user or no password");
-	/* RFC 7617, section 2: what comes behind the first colon would be the password's. */
+	/* RFC 7617, section 2: what comes behind the first colon would be the password's, and nothing may have control characters. */
 	if (strchr(credentials->user, ':'))
 		return cor_fail(err, COR_INVALID, EINVAL, "a user's name has no colon in it");
+	if (has_control_characters(credentials->user) || has_control_characters(credentials->password))
+		return cor_fail(err, COR_INVALID, EINVAL, "user or password have control characters in them");
 	return 0;
 }
 
@@ -159,7 +170,7 @@ int credentials_store(const char *config_dir, const char *domain, const struct c
 	static const struct credentials elsewhere = {0};
 	_free_ char *key = auth_key(domain);
 	const char *helper;
-	int r = check_domain(domain, err) ?: check_credentials(credentials, err);
+	int r = check_domain(domain, err) ?: credentials_check(credentials, err);
 
 	if (r == 0)
 		r = change_begin(config_dir, true, &change, err);

@@ -18,9 +18,13 @@ void credentials_release(struct credentials *credentials); /* wipes them from me
 /* domain: "docker.io", "host:port". config_dir may be NULL (see struct cor_registry_options). That none are known is no error. A broken file or a helper that fails is. */
 int credentials_find(const char *config_dir, const char *domain, struct credentials *ret,
 		     struct cor_error *err);
+/* COR_INVALID for what HTTP's Basic authentication cannot say: no user, no password, a colon in the user, control characters (RFC 7617, section 2). */
+int credentials_check(const struct credentials *credentials, struct cor_error *err);
+/* Into CONFIG/auth.json, or the helper that it names for the registry; never into what is Docker's. *ret_where, which may be NULL: the path, or "docker-credential-NAME".
+ * COR_PERMISSION where others could write there. */
 int credentials_store(const char *config_dir, const char *domain, const struct credentials *credentials,
 		      char **ret_where, struct cor_error *err);
-/* COR_NOT_FOUND. */
+/* COR_NOT_FOUND, also for what only Docker's file has. */
 int credentials_erase(const char *config_dir, const char *domain, struct cor_error *err);
-/* A JSON array of {"Registry", "User", "Source"}. */
+/* A JSON array of {"Registry", "User", "Source"} in the order of the registries' names; the user of a token is "<token>". */
 int credentials_list(const char *config_dir, json_t **ret, struct cor_error *err);

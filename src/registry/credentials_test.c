@@ -215,9 +215,10 @@ static void test_what_is_not_stored(void **state)
 	static const struct {
 		const char *domain, *user, *password;
 	} bad[] = {
-		{"a/b", "me", "x"},        {"../x", "me", "x"},       {"", "me", "x"},
-		{"a.example", "", "x"},    {"a.example", "a:b", "x"}, {"a.example", NULL, "x"},
-		{"a.example", "me", NULL},
+		{"a/b", "me", "x"},           {"../x", "me", "x"},       {"", "me", "x"},
+		{"a.example", "", "x"},       {"a.example", "a:b", "x"}, {"a.example", NULL, "x"},
+		{"a.example", "me", NULL},    {"a.example", "me", ""},   {"a.example", "a\nb", "x"},
+		{"a.example", "me", "x\x7f"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -33,9 +33,14 @@ struct hosts {
 void hosts_release(struct hosts *hosts);
 #define _hosts_ _cleanup_(hosts_release)
 
-/* scheme: "auto", "https", "http" or NULL, over what the files say. docker.io is reached at registry-1.docker.io. COR_INVALID for a broken file, which the error names. */
+/* scheme: "auto", "https", "http" or NULL, over what the files say. docker.io is reached at registry-1.docker.io. COR_INVALID for a broken file, which the error names; COR_PERMISSION
+ * for a registries.json that others may write. Mirrors are spoken to as their URLs say, with what the files say of their own hosts. */
 int hosts_find(const char *config_dir, const char *domain, const char *scheme, struct hosts *ret,
 	       struct cor_error *err);
+
+/* The same with another folder in the place of /etc, for tests. */
+int hosts_find_with(const char *etc, const char *config_dir, const char *domain, const char *scheme,
+		    struct hosts *ret, struct cor_error *err);
 
 /* True for localhost, 127.0.0.0/8 and [::1], with any port. */
 bool host_is_loopback(const char *domain);

@@ -67,14 +67,14 @@ load common
 
 @test "what is planned is told so, instead of a wrong guess" {
 	local word
-	for word in pull push login logout network volume cp stats pause unpause rename top port diff export restart build compose; do
+	for word in network volume cp stats pause unpause rename top port diff export restart build compose; do
 		cli $word x
 		is 125 "'$word' is not there yet"
 	done
-	cli image pull busybox
-	is 125 "'pull' is not there yet"
-	cli help pull
-	is 125 "'pull' is not there yet"
+	cli image build .
+	is 125 "'build' is not there yet"
+	cli help volume
+	is 125 "'volume' is not there yet"
 	for word in --publish --publish-all --volume --mount --restart --gpus -p -P -v; do
 		cli run $word x busybox
 		is 125 "'$word' is not there yet"
@@ -153,17 +153,34 @@ logs
 attach
 wait
 inspect
+prune
 image
+image pull
+image push
 image load
+image save
 image ls
 image inspect
 image tag
 image rm
+image prune
+registry
+registry login
+registry logout
+registry ls
 system
 system info
+system df
+system prune
+system check
 system version
 images
 rmi
+pull
+push
+save
+login
+logout
 ps
 completion
 man"

@@ -22,7 +22,7 @@ load common
 @test "one failure of a command that stays with no process is 1" {
 	cli logs missing
 	is 1 "no container 'missing'"
-	cli create missing
+	cli create --pull never missing
 	is 1 "no image 'missing'"
 	FAKE_NO_ROOT=1 cli ls
 	is 1 "data root '/nowhere' cannot be written; set CORACLE_ROOT"
@@ -119,6 +119,8 @@ load common
 	is 1 "--input 'missing': No such file or directory"
 	run --separate-stderr bash -c "'$fake' image load </dev/null"
 	is 1 "the archive is empty"
+	calls image load --all-platforms -i archive
+	asked "load all=1"
 }
 
 @test "image tag and rm, and their short names" {

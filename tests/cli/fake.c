@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A libcoracle that runs no machine, for tests of the command alone. With FAKE_CALLS it prints what it is asked to standard error as
  * "call: …" lines. It answers by what names say: a container or image "missing" is not there, "busy" runs already, "tty" has a terminal; and a
- * command is a script: "exit 7", "echo words", "cat", … (cor_session_run). Nothing is kept from call to call. */
-#include "coracle/coracle.h"
+ * command is a script: "exit 7", "echo words", "cat", … (cor_session_run). Nothing is kept from
+ * call to call but what was pulled (fake_registry.c). */
+#include "fake.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -10,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 struct cor_context {
 	int opened;
@@ -26,8 +25,7 @@ struct cor_session {
 /* What the last create was told to run; start looks it up as a real library would in its bundle. */
 static char last_script[256];
 
-static int __attribute__((format(printf, 4, 5)))
-fail(struct cor_error *err, enum cor_status status, int errnum, const char *fmt, ...)
+int fake_fail(struct cor_error *err, enum cor_status status, int errnum, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -41,7 +39,7 @@ fail(struct cor_error *err, enum cor_status status, int errnum, const char *fmt,
 	return -errnum;
 }
 
-static void __attribute__((format(printf, 1, 2))) call(const char *fmt, ...)
+void fake_call(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -57,21 +55,24 @@ static void __attribute__((format(printf, 1, 2))) call(const char *fmt, ...)
 static void call_list(const char *what, const char *const *list)
 {
 	for (; list && *list; list++)
-		call("%s=%s", what, *list);
+		fake_call("%s=%s", what, *list);
 }
 
-static int lookup(const char *kind, const char *ref, struct cor_error *err)
+int fake_lookup(const char *kind, const char *ref, struct cor_error *err)
 {
-	return strcmp(ref, "missing") == 0 ? fail(err, COR_NOT_FOUND, ENOENT, "no %s '%s'", kind, ref) : 0;
+	if (strcmp(kind, "image") == 0 && fake_absent(ref))
+		return fake_fail(err, COR_NOT_FOUND, ENOENT, "no image '%s'", ref);
+	return strcmp(ref, "missing") == 0 ? fake_fail(err, COR_NOT_FOUND, ENOENT, "no %s '%s'", kind, ref)
+					   : 0;
 }
 
 int cor_open(const struct cor_options *options, struct cor_context **ret, struct cor_error *err)
 {
 	if (getenv("FAKE_NO_ROOT"))
-		return fail(err, COR_PERMISSION, EACCES,
-			    "data root '/nowhere' cannot be written; set CORACLE_ROOT");
+		return fake_fail(err, COR_PERMISSION, EACCES,
+				 "data root '/nowhere' cannot be written; set CORACLE_ROOT");
 	*ret = calloc(1, sizeof(**ret));
-	return *ret ? 0 : fail(err, COR_EXHAUSTED, ENOMEM, "memory");
+	return *ret ? 0 : fake_fail(err, COR_EXHAUSTED, ENOMEM, "memory");
 }
 
 void cor_close(struct cor_context *ctx)
@@ -97,7 +98,7 @@ void cor_strings_release(struct cor_strings *strings)
 	*strings = (struct cor_strings){0};
 }
 
-static void add(struct cor_strings *strings, const char *text)
+void fake_add(struct cor_strings *strings, const char *text)
 {
 	strings->items = reallocarray(strings->items, strings->count + 1, sizeof(char *));
 	if (!strings->items)
@@ -136,9 +137,9 @@ static void call_process(const struct cor_process_options *process)
 {
 	call_list("arg", process->args);
 	call_list("env", process->env);
-	call("user=%s dir=%s tty=%d in=%d privileged=%d size=%ux%u", process->user ? process->user : "-",
-	     process->working_directory ? process->working_directory : "-", process->terminal,
-	     process->interactive, process->privileged, process->rows, process->columns);
+	fake_call("user=%s dir=%s tty=%d in=%d privileged=%d size=%ux%u", process->user ? process->user : "-",
+		  process->working_directory ? process->working_directory : "-", process->terminal,
+		  process->interactive, process->privileged, process->rows, process->columns);
 	last_script[0] = '\0';
 	for (size_t i = 0; process->args && process->args[i]; i++)
 		snprintf(last_script + strlen(last_script), sizeof(last_script) - strlen(last_script), "%s%s",
@@ -179,32 +180,36 @@ static void call_create(const struct cor_container_options *options)
 		{"rm", options->auto_remove},      {"virtualization", options->virtualization},
 	};
 
-	call("create %s cpus=%g memory=%llu shm=%llu stop-timeout=%d", options->image, options->cpus,
-	     (unsigned long long)options->memory, (unsigned long long)options->shm_size,
-	     options->stop_timeout_s);
+	fake_call("create %s cpus=%g memory=%llu shm=%llu stop-timeout=%d", options->image, options->cpus,
+		  (unsigned long long)options->memory, (unsigned long long)options->shm_size,
+		  options->stop_timeout_s);
 	if (options->entrypoint)
-		call("entrypoint=%s", options->entrypoint[0] ? options->entrypoint[0] : "(none)");
+		fake_call("entrypoint=%s", options->entrypoint[0] ? options->entrypoint[0] : "(none)");
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		call_list(lists[i].name, lists[i].list);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (texts[i].text)
-			call("%s=%s", texts[i].name, texts[i].text);
+			fake_call("%s=%s", texts[i].name, texts[i].text);
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (flags[i].on)
-			call("flag %s", flags[i].name);
+			fake_call("flag %s", flags[i].name);
 	call_process(&options->process);
 }
 
 int cor_container_create(struct cor_context *ctx, const struct cor_container_options *options, char **ret_id,
 			 struct cor_error *err)
 {
-	int r = lookup("image", options->image, err);
+	int r = fake_lookup("image", options->image, err);
 
 	if (r < 0)
 		return r;
+	if (options->kernel && strcmp(options->kernel, "missing") == 0)
+		return fake_fail(err, COR_NOT_FOUND, ENOENT, "no kernel 'missing'");
+	if (options->platform && strcmp(options->platform, "linux/arm64") == 0 && !fake_pulled())
+		return fake_fail(err, COR_UNSUPPORTED, ENOEXEC, "the image is for linux/amd64");
 	if (options->name && strcmp(options->name, "taken") == 0)
-		return fail(err, COR_EXISTS, EEXIST,
-			    "the name 'taken' is in use; remove its container first");
+		return fake_fail(err, COR_EXISTS, EEXIST,
+				 "the name 'taken' is in use; remove its container first");
 	call_create(options);
 	*ret_id = strdup(ID);
 	return 0;
@@ -214,11 +219,11 @@ static int start_session(const struct cor_streams *streams, struct cor_session *
 			 struct cor_error *err)
 {
 	if (strncmp(last_script, "nothing", 7) == 0)
-		return fail(err, COR_NO_EXECUTABLE, ENOENT, "'nothing' is not in the container");
+		return fake_fail(err, COR_NO_EXECUTABLE, ENOENT, "'nothing' is not in the container");
 	if (last_script[0] == '-')
-		return fail(err, COR_NO_EXECUTABLE, ENOENT, "'%s' is not in the container", last_script);
+		return fake_fail(err, COR_NO_EXECUTABLE, ENOENT, "'%s' is not in the container", last_script);
 	if (strncmp(last_script, "/etc", 4) == 0)
-		return fail(err, COR_CANNOT_EXECUTE, EACCES, "'/etc' cannot be executed");
+		return fake_fail(err, COR_CANNOT_EXECUTE, EACCES, "'/etc' cannot be executed");
 	/* A start that takes its time, so that signals come before there is a session, and one that does not end. */
 	if (strcmp(last_script, "slow") == 0 || strcmp(last_script, "stuck") == 0)
 		dprintf(STDERR_FILENO, "starting\n");
@@ -239,11 +244,11 @@ static int start_session(const struct cor_streams *streams, struct cor_session *
 int cor_container_start(struct cor_context *ctx, const char *ref, const struct cor_streams *streams,
 			struct cor_session **ret_session, struct cor_error *err)
 {
-	int r = lookup("container", ref, err);
+	int r = fake_lookup("container", ref, err);
 
 	if (r == 0 && strcmp(ref, "busy") == 0)
-		return fail(err, COR_BUSY, EBUSY, "container 'busy' is running");
-	call("start %.12s attached=%d", ref, ret_session != NULL);
+		return fake_fail(err, COR_BUSY, EBUSY, "container 'busy' is running");
+	fake_call("start %.12s attached=%d", ref, ret_session != NULL);
 	if (strcmp(ref, "seven") == 0)
 		strcpy(last_script, "exit 7");
 	if (strcmp(ref, "tty") == 0)
@@ -254,11 +259,11 @@ int cor_container_start(struct cor_context *ctx, const char *ref, const struct c
 int cor_container_attach(struct cor_context *ctx, const char *ref, const struct cor_streams *streams,
 			 struct cor_session **ret_session, struct cor_error *err)
 {
-	int r = lookup("container", ref, err);
+	int r = fake_lookup("container", ref, err);
 
 	strcpy(last_script, strcmp(ref, "tty") == 0 ? "keys" : strcmp(ref, "stuck") == 0 ? "stuck" : "cat");
-	call("attach in=%d err=%d keys=%s", streams->in, streams->err,
-	     streams->detach_keys ? streams->detach_keys : "-");
+	fake_call("attach in=%d err=%d keys=%s", streams->in, streams->err,
+		  streams->detach_keys ? streams->detach_keys : "-");
 	return r < 0 ? r : start_session(streams, ret_session, err);
 }
 
@@ -266,9 +271,9 @@ int cor_container_exec(struct cor_context *ctx, const char *ref, const struct co
 		       const struct cor_streams *streams, struct cor_session **ret_session,
 		       struct cor_error *err)
 {
-	int r = lookup("container", ref, err);
+	int r = fake_lookup("container", ref, err);
 
-	call("exec %s attached=%d", ref, ret_session != NULL);
+	fake_call("exec %s attached=%d", ref, ret_session != NULL);
 	call_process(process);
 	return r < 0 ? r : start_session(streams, ret_session, err);
 }
@@ -314,7 +319,7 @@ int cor_session_run(struct cor_session *session, enum cor_session_result *ret_re
 	} else if (strcmp(script, "cat") == 0 && session->streams.in >= 0) {
 		while ((n = read(session->streams.in, bytes, sizeof(bytes))) > 0)
 			if (write(session->streams.out, bytes, (size_t)n) < 0)
-				return fail(err, COR_UNAVAILABLE, errno, "output");
+				return fake_fail(err, COR_UNAVAILABLE, errno, "output");
 	} else if (strcmp(script, "panic") == 0) {
 		ret_exit->code = 125;
 		snprintf(ret_exit->reason, sizeof(ret_exit->reason),
@@ -323,7 +328,7 @@ int cor_session_run(struct cor_session *session, enum cor_session_result *ret_re
 		ret_exit->code = 137;
 		ret_exit->out_of_memory = true;
 	} else if (strcmp(script, "pipe") == 0) {
-		return fail(err, COR_UNAVAILABLE, EPIPE, "output");
+		return fake_fail(err, COR_UNAVAILABLE, EPIPE, "output");
 	} else if (strcmp(script, "detach") == 0) {
 		*ret_result = COR_SESSION_DETACHED;
 	} else if (strcmp(script, "trap") == 0 || strcmp(script, "deaf") == 0) {
@@ -389,7 +394,7 @@ static void fill(struct cor_container_info *info, const char *name, enum cor_con
 		.started_ns = INT64_C(1000000001000000000),
 		.finished_ns = status == COR_EXITED ? INT64_C(1000000002000000000) : 0,
 	};
-	add(&info->labels, "color=blue: \"x\"");
+	fake_add(&info->labels, "color=blue: \"x\"");
 }
 
 int cor_container_list(struct cor_context *ctx, bool all, struct cor_container_list *ret,
@@ -423,10 +428,10 @@ void cor_container_list_release(struct cor_container_list *list)
 
 int cor_container_inspect(struct cor_context *ctx, const char *ref, char **ret_json, struct cor_error *err)
 {
-	int r = lookup("container", ref, err);
+	int r = fake_lookup("container", ref, err);
 
 	if (r == 0 && strcmp(ref, "busybox") == 0)
-		r = fail(err, COR_NOT_FOUND, ENOENT, "no container 'busybox'");
+		r = fake_fail(err, COR_NOT_FOUND, ENOENT, "no container 'busybox'");
 	if (r == 0 && asprintf(ret_json,
 			       "{\"Id\":\"%s\",\"Name\":\"%s\",\"Note\":\"\xc2\x9b\",\"Config\":{\"Tty\":%s,"
 			       "\"OpenStdin\":true}}",
@@ -438,34 +443,34 @@ int cor_container_inspect(struct cor_context *ctx, const char *ref, char **ret_j
 int cor_container_logs(struct cor_context *ctx, const char *ref, const struct cor_log_options *options,
 		       struct cor_error *err)
 {
-	call("logs follow=%d boot=%d times=%d tail=%lld since=%lld until=%lld", options->follow,
-	     options->boot, options->timestamps, (long long)options->tail, (long long)options->since_ns,
-	     (long long)options->until_ns);
-	return lookup("container", ref, err);
+	fake_call("logs follow=%d boot=%d times=%d tail=%lld since=%lld until=%lld", options->follow,
+		  options->boot, options->timestamps, (long long)options->tail, (long long)options->since_ns,
+		  (long long)options->until_ns);
+	return fake_lookup("container", ref, err);
 }
 
 int cor_container_stop(struct cor_context *ctx, const char *ref, int timeout_s, struct cor_error *err)
 {
-	call("stop %.12s timeout=%d", ref, timeout_s);
-	return lookup("container", ref, err);
+	fake_call("stop %.12s timeout=%d", ref, timeout_s);
+	return fake_lookup("container", ref, err);
 }
 
 int cor_container_kill(struct cor_context *ctx, const char *ref, int signal, struct cor_error *err)
 {
-	call("kill %.12s signal=%d", ref, signal);
-	return lookup("container", ref, err);
+	fake_call("kill %.12s signal=%d", ref, signal);
+	return fake_lookup("container", ref, err);
 }
 
 int cor_container_wait(struct cor_context *ctx, const char *ref, struct cor_exit *ret, struct cor_error *err)
 {
 	*ret = (struct cor_exit){.code = 3};
-	return lookup("container", ref, err);
+	return fake_lookup("container", ref, err);
 }
 
 int cor_container_remove(struct cor_context *ctx, const char *ref, bool force, struct cor_error *err)
 {
-	call("remove %.12s force=%d", ref, force);
-	return lookup("container", ref, err);
+	fake_call("remove %.12s force=%d", ref, force);
+	return fake_lookup("container", ref, err);
 }
 
 /* ---- images ---- */
@@ -475,9 +480,10 @@ int cor_image_load(struct cor_context *ctx, int fd, const struct cor_image_load_
 {
 	char byte;
 
+	fake_call("load all=%d", options->all_platforms);
 	if (read(fd, &byte, 1) != 1)
-		return fail(err, COR_CORRUPT, EBADMSG, "the archive is empty");
-	add(ret_names, options->name ? options->name : "docker.io/library/busybox:latest");
+		return fake_fail(err, COR_CORRUPT, EBADMSG, "the archive is empty");
+	fake_add(ret_names, options->name ? options->name : "docker.io/library/busybox:latest");
 	return 0;
 }
 
@@ -494,8 +500,8 @@ int cor_image_list(struct cor_context *ctx, struct cor_image_list *ret, struct c
 		.os = strdup("linux"),
 		.size = 1234567,
 	};
-	add(&ret->items[0].names, "docker.io/library/busybox:latest");
-	add(&ret->items[0].names, "localhost:5000/team/app:v1");
+	fake_add(&ret->items[0].names, "docker.io/library/busybox:latest");
+	fake_add(&ret->items[0].names, "localhost:5000/team/app:v1");
 	return 0;
 }
 
@@ -514,25 +520,28 @@ void cor_image_list_release(struct cor_image_list *list)
 
 int cor_image_inspect(struct cor_context *ctx, const char *ref, char **ret_json, struct cor_error *err)
 {
-	int r = lookup("image", ref, err);
+	int r = fake_lookup("image", ref, err);
 
-	if (r == 0 && asprintf(ret_json, "{\"Id\":\"sha256:%s\",\"RepoTags\":[\"%s\"]}", ID, ref) < 0)
+	if (r == 0 && asprintf(ret_json,
+			       "{\"Id\":\"sha256:%s\",\"RepoTags\":[\"%s\"],\"Os\":\"linux\","
+			       "\"Architecture\":\"amd64\"}",
+			       ID, ref) < 0)
 		abort();
 	return r;
 }
 
 int cor_image_tag(struct cor_context *ctx, const char *ref, const char *new_name, struct cor_error *err)
 {
-	call("tag %s %s", ref, new_name);
-	return lookup("image", ref, err);
+	fake_call("tag %s %s", ref, new_name);
+	return fake_lookup("image", ref, err);
 }
 
 int cor_image_remove(struct cor_context *ctx, const char *ref, bool force, struct cor_strings *ret_removed,
 		     struct cor_error *err)
 {
-	int r = lookup("image", ref, err);
+	int r = fake_lookup("image", ref, err);
 
 	if (r == 0)
-		add(ret_removed, "untagged: docker.io/library/busybox:latest");
+		fake_add(ret_removed, "untagged: docker.io/library/busybox:latest");
 	return r;
 }

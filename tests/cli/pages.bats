@@ -23,7 +23,7 @@ setup() {
 	[ -e "$pages/coracle.1" ]
 	[ -e "$pages/coracle-image-load.1" ]
 	[ ! -e "$pages/coracle-__names.1" ]
-	[ "$(ls "$pages" | wc -l)" -ge 23 ]
+	[ "$(ls "$pages" | wc -l)" -ge 36 ]
 	for page in "$pages"/*; do
 		MANROFFSEQ= LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -l "$page" >"$BATS_TEST_TMPDIR/text" 2>"$BATS_TEST_TMPDIR/warnings"
 		cat "$BATS_TEST_TMPDIR/warnings"
@@ -62,6 +62,12 @@ completes() {
 	bash -n "$scripts/bash"
 	completes "coracle sta" start
 	completes "coracle image l" load ls
+	completes "coracle pul" pull
+	completes "coracle push " busybox localhost:5000/team/app:v1
+	completes "coracle run --pull " always missing never
+	completes "coracle image save --format " both oci-archive docker-archive
+	completes "coracle registry lo" login logout
+	completes "coracle logout d" docker.io
 	completes "coracle rmi " busybox localhost:5000/team/app:v1
 	completes "coracle run --mem" --memory
 	completes "coracle run --accel " auto kvm tcg
@@ -109,6 +115,8 @@ completes() {
 	offers "coracle " start
 	offers "coracle image " load
 	offers "coracle images --format " yaml
+	offers "coracle pull --progress " plain
+	offers "coracle logout " docker.io
 	offers "coracle run -" --memory
 	offers "coracle run -it --rm " busybox
 	offers "coracle run --accel " tcg
@@ -126,6 +134,8 @@ completes() {
 	}
 	offers "coracle sta" start
 	offers "coracle image l" load
+	offers "coracle pull --progress " plain
+	offers "coracle registry logout " docker.io
 	offers "coracle run --mem" --memory
 	offers "coracle run --accel " kvm
 	offers "coracle images --format " yaml

@@ -75,7 +75,7 @@ setup() {
 	cli run busybox exit 7
 	is 7
 	[ -z "$stderr" ]
-	cli run missing
+	cli run --pull never missing
 	is 125 "no image 'missing'"
 	cli run --name taken busybox
 	is 125 "the name 'taken' is in use; remove its container first"
@@ -151,7 +151,7 @@ setup() {
 	[ "$(wc -c <id)" -eq 64 ]
 	cli run --cidfile id busybox exit 0
 	is 125 "--cidfile 'id' is there already; remove it first"
-	cli run --cidfile other missing
+	cli run --cidfile other --pull never missing
 	is 125
 	[ ! -e other ]
 	calls run --cidfile no/such/folder busybox

@@ -144,7 +144,7 @@ usable() {
 }
 
 @test "bad references, missing images, a root that cannot be written" {
-	run coracle run --rm no-such-image true
+	run coracle run --rm --pull never no-such-image true
 	[ "$status" -eq 125 ]
 	[[ $output == *no-such-image* ]]
 	[ "${#lines[@]}" -eq 1 ]

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all measurements share: where things are, how long a command takes, and the table."""
+import os
+import subprocess
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CORACLE = os.environ.get("CORACLE", f"{TOP}/build/coracle")
+IMAGES = f"{TOP}/build/test-images"
+PODMAN = ["podman", "--runtime", "runc"]
+
+
+def run(*words, **options):
+    return subprocess.run(words, check=True, capture_output=True, text=True, **options).stdout.strip()
+
+
+def milliseconds(*words):
+    began = time.monotonic()
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    return (time.monotonic() - began) * 1000
+
+
+class Table:
+    """Rows of measured values, each beside what it is compared with and its target."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, what, value, unit, peer="", ratio=None, target=""):
+        shown = f"{value:.1f} {unit}" if isinstance(value, float) else f"{value} {unit}"
+        self.rows.append((what, shown, peer, f"{ratio:.2f}" if ratio is not None else "", target))
+
+    def text(self):
+        rows = [("what", "median", "compared with", "ratio", "to reach"), ("---",) * 5, *self.rows]
+        return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a pull or a push tells the person while it works, on standard error: bars on a terminal, lines elsewhere, or nothing. Also its ctrl-C: the
+ * first signal cancels the call, a second one ends the command. */
+#pragma once
+
+#include "cli/arguments.h"
+#include "cli/bars.h"
+#include "cli/plain.h"
+
+/* "--progress auto|plain|none" and "--quiet", for the tables of commands that have them; quiet is its sentence. */
+#define OPTION_PROGRESS                                                                                      \
+	{                                                                                                    \
+		"progress", '\0', "HOW",                                                                     \
+			"auto (bars on a terminal, lines elsewhere), plain (lines) or none",                 \
+			.choices = "auto plain none"                                                         \
+	}
+#define OPTION_QUIET(what)                                                                                   \
+	{                                                                                                    \
+		"quiet", 'q', NULL, what                                                                     \
+	}
+
+enum progress_mode { PROGRESS_NONE, PROGRESS_PLAIN, PROGRESS_BARS };
+
+/* auto and NULL: bars where standard error is a terminal that can move its cursor; not with NO_COLOR or TERM=dumb. */
+enum progress_mode progress_mode(const char *how, bool quiet);
+
+struct progress {
+	enum progress_mode mode;
+	bool push;
+	size_t count; /* of the two arrays, as many as there are transfers */
+	struct rate *rates;
+	struct plain *plain;
+	struct words next;  /* the bars as they are now */
+	struct words drawn; /* as they stand on the terminal */
+	int64_t drawn_ns;
+};
+
+/* From here on signals are taken. progress_end must follow. One at a time. */
+void progress_begin(struct progress *progress, enum progress_mode mode, bool push);
+
+/* A cor_progress_fn. */
+int progress_update(void *progress, const struct cor_transfer *transfers, size_t count);
+
+/* The call ended with r and err. The bars stay as they were last; signals are again what they were. Where one came in between the result is -ECANCELED,
+ * *ret_status the exit status for it, and err says what it means; otherwise r. */
+int progress_end(struct progress *progress, int r, int *ret_status, struct cor_error *err);

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Texts of errors. What comes from the other side is cut and cleaned before it reaches a terminal. */
+#include "registry/failure.h"
+
+#include "base/json.h"
+#include "base/str.h"
+
+#include <errno.h>
+
+#define MESSAGE_MAX 200
+
+bool failure_may_pass(CURLcode code)
+{
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_PARTIAL_FILE:
+	case CURLE_OPERATION_TIMEDOUT:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_GOT_NOTHING:
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int failure_of_network(CURLcode code, const char *place, const char *detail, struct cor_error *err)
+{
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		return cor_fail(err, COR_UNAVAILABLE, EHOSTUNREACH, "the proxy is not found: %.200s", detail);
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return cor_fail(err, COR_UNAVAILABLE, EHOSTUNREACH, "no host '%.200s' is known", place);
+	case CURLE_COULDNT_CONNECT:
+		return cor_fail(err, COR_UNAVAILABLE, ECONNREFUSED, "cannot connect to %.100s: %.200s", place,
+				detail);
+	case CURLE_OPERATION_TIMEDOUT:
+		return cor_fail(err, COR_TIMEOUT, ETIMEDOUT, "%.100s takes too long: %.200s", place, detail);
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return cor_fail(err, COR_PERMISSION, EACCES,
+				"the certificate of %.100s is not trusted: %.120s; give its CA in "
+				"CONFIG/certs.d/%.100s/ca.crt",
+				place, detail, place);
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CACERT_BADFILE:
+		return cor_fail(err, COR_INVALID, EINVAL, "certificates for %.100s: %.200s", place, detail);
+	case CURLE_SSL_CONNECT_ERROR:
+		return cor_fail(err, COR_UNAVAILABLE, EPROTO,
+				"%.100s does not speak TLS as it should: %.200s", place, detail);
+	case CURLE_PARTIAL_FILE:
+	case CURLE_GOT_NOTHING:
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		return cor_fail(err, COR_UNAVAILABLE, ECONNRESET, "the connection to %.100s broke: %.200s",
+				place, detail);
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_BAD_CONTENT_ENCODING:
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "%.100s answers what is no HTTP: %.200s", place,
+				detail);
+	default:
+		return cor_fail(err, COR_UNAVAILABLE, EIO, "%.100s: %.200s", place, detail);
+	}
+}
+
+/* The first of the errors, or what stands at the top. */
+static const char *find_message(const json_t *document)
+{
+	static const char *const keys[] = {"message", "details", "error_description",
+					   "detail",  "code",    "error"};
+	const json_t *object = json_array_get(json_object_get(document, "errors"), 0);
+	const char *text;
+
+	if (!json_is_object(object))
+		object = document;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		text = json_string_value(json_object_get(object, keys[i]));
+		if (!str_empty(text))
+			return text;
+	}
+	return NULL;
+}
+
+static char *clean(const char *text, size_t size)
+{
+	char *clean;
+
+	while (size > 0 && (unsigned char)text[size - 1] <= ' ')
+		size--;
+	if (size == 0)
+		return NULL;
+	clean = xstrndup(text, MIN(size, (size_t)MESSAGE_MAX));
+	for (char *p = clean; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = *p == '\n' || *p == '\t' ? ' ' : '?';
+	return clean;
+}
+
+char *failure_message(const void *body, size_t size)
+{
+	_json_ json_t *document = json_loadb(body, size, 0, NULL);
+	const char *text = document ? find_message(document) : NULL;
+
+	return text ? clean(text, strlen(text)) : NULL;
+}
+
+static int refused(const struct answer *answer, const char *said, const char *domain, const char *user,
+		   struct cor_error *err)
+{
+	if (!user)
+		return cor_fail(
+			err, COR_PERMISSION, EACCES,
+			"%d from %.100s%s: it may not be there, or need a login: 'coracle login %.100s'",
+			answer->status, domain, said, domain);
+	return cor_fail(
+		err, COR_PERMISSION, EACCES,
+		"%d from %.100s%s: '%.60s' may not do that; to be somebody else: 'coracle login %.100s'",
+		answer->status, domain, said, user, domain);
+}
+
+int failure_of_answer(const struct answer *answer, const void *body, size_t size, const char *domain,
+		      const char *user, const char *missing, struct cor_error *err)
+{
+	bool plain = answer->content_type && strncasecmp(answer->content_type, "text/plain", 10) == 0;
+	_free_ char *message = plain ? clean(body, size) : failure_message(body, size);
+	_free_ char *said = message ? str_format(" (%s)", message) : xstrdup("");
+
+	switch (answer->status) {
+	case 401:
+	case 403:
+		return refused(answer, said, domain, user, err);
+	case 404:
+		return cor_fail(err, COR_NOT_FOUND, ENOENT, "404 from %.100s%s: %s", domain, said, missing);
+	case 429:
+		return cor_fail(err, COR_UNAVAILABLE, EBUSY, "429 from %.100s%s: too many requests%s%.40s",
+				domain, said, answer->retry_after ? "; it may be asked again after: " : "",
+				answer->retry_after ? answer->retry_after : "");
+	default:
+		return cor_fail(err, answer->status >= 500 ? COR_UNAVAILABLE : COR_CORRUPT, EPROTO,
+				"%d from %.100s%s", answer->status, domain, said);
+	}
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Manifests: one request each. */
+#include "oci/manifest.h"
+
+#include "registry/client.h"
+
+#include <errno.h>
+
+#define MISSING "there is no such image or tag"
+
+void registry_manifest_release(struct registry_manifest *manifest)
+{
+	free(manifest->data);
+	free(manifest->media_type);
+	*manifest = (struct registry_manifest){0};
+}
+
+/* The type without parameters; one of those that we asked for. */
+static int take_type(const char *header, char **ret, struct cor_error *err)
+{
+	_free_ char *type = xstrdup(header ? header : "");
+	enum media_kind kind;
+
+	type[strcspn(type, "; \t")] = '\0';
+	kind = media_kind(type);
+	if (kind != MEDIA_MANIFEST && kind != MEDIA_INDEX)
+		return cor_fail(err, COR_CORRUPT, EBADMSG,
+				"the registry answers with '%.100s', which is no type of a manifest", type);
+	*ret = steal_ptr(type);
+	return 0;
+}
+
+static int get_from(struct registry *registry, size_t index, const char *what, struct registry_manifest *ret,
+		    struct cor_error *err)
+{
+	_free_ char *target = str_format("%s/manifests/%s", registry->ref.path, what);
+	_strv_ struct strv headers = {0};
+	_call_ struct call call = {0};
+	struct exchange_request request = {
+		.place = &registry->places[index],
+		.method = "GET",
+		.target = target,
+		.scope = registry->scope,
+		.headers = &headers,
+		.missing = MISSING,
+		.collect_max = MANIFEST_SIZE_MAX,
+		.small = true,
+		.fd = -1,
+	};
+	int r;
+
+	strv_add(&headers, "Accept: " MEDIA_TYPE_INDEX ", " MEDIA_TYPE_MANIFEST ", " MEDIA_TYPE_DOCKER_INDEX
+			   ", " MEDIA_TYPE_DOCKER_MANIFEST);
+	r = registry_call(registry, &request, index + 1 == registry->hosts.count, &call, err);
+	if (r < 0)
+		return r;
+	r = take_type(call.content_type, &ret->media_type, err);
+	if (r < 0)
+		return r;
+	ret->size = buffer_size(&call.body);
+	ret->data = xcalloc(1, ret->size + 1);
+	if (ret->size)
+		memcpy(ret->data, buffer_bytes(&call.body), ret->size);
+	return 0;
+}
+
+int registry_get_manifest(struct registry *registry, const char *what, struct registry_manifest *ret,
+			  struct cor_error *err)
+{
+	int r = -ENOENT;
+
+	for (size_t i = registry->current; i < registry->hosts.count; i++) {
+		r = get_from(registry, i, what, ret, err);
+		if (r == 0) {
+			registry->current = i;
+			return 0;
+		}
+	}
+	return cor_context(err, r, "manifest");
+}
+
+int registry_put_manifest(struct registry *registry, const char *what, const char *media_type,
+			  const void *data, size_t size, struct cor_error *err)
+{
+	_free_ char *target = str_format("%s/manifests/%s", registry->ref.path, what);
+	_strv_ struct strv headers = {0};
+	_call_ struct call call = {0};
+	struct exchange_request request = {
+		.place = &registry->places[registry->hosts.count - 1],
+		.method = "PUT",
+		.target = target,
+		.scope = registry->scope,
+		.headers = &headers,
+		.missing = "it has no such repository, or not all that the manifest names",
+		.collect_max = MANIFEST_SIZE_MAX,
+		.small = true,
+		.body = data,
+		.body_size = size,
+		.fd = -1,
+	};
+	int r;
+
+	strv_addf(&headers, "Content-Type: %s", media_type);
+	r = registry_call(registry, &request, true, &call, err);
+	return r < 0 ? cor_context(err, r, "manifest") : 0;
+}
