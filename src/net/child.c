@@ -40,7 +40,7 @@ static void default_signals(void)
 }
 
 /* All but the three standard ones close with execve. Returns errno when it fails. */
-static int execute(const char *const *args, int in, int out)
+static int execute(const char *const *args, int in, int out, int kept)
 {
 	static char *const no_environment[] = {NULL};
 	/* Out of the way of what they replace. */
@@ -49,6 +49,8 @@ static int execute(const char *const *args, int in, int out)
 	if (from < 0 || to < 0 || dup2(from, 0) < 0 || dup2(to, 1) < 0 || dup2(to, 2) < 0)
 		return errno;
 	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
+	if (kept >= 0 && fcntl(kept, F_SETFD, 0) < 0)
+		return errno;
 	default_signals();
 	execve(args[0], (char *const *)(uintptr_t)args, no_environment);
 	return errno;
@@ -74,7 +76,8 @@ static void read_complaint(int fd, char *text)
 	text[used] = '\0';
 }
 
-int child_run(const char *const *args, const void *input, size_t size, int *ret_status, char **ret_complaint)
+int child_run(const char *const *args, const void *input, size_t size, int lock, int *ret_status,
+	      char **ret_complaint)
 {
 	_fd_ int in = memfd_with("coracle-input", input, size), reader = -1, writer = -1;
 	_free_ char *text = xmalloc(COMPLAINT_MAX + 1);
@@ -91,7 +94,7 @@ int child_run(const char *const *args, const void *input, size_t size, int *ret_
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
-		execute(args, in, writer);
+		execute(args, in, writer, lock);
 		_exit(127);
 	}
 	close_fd(&writer);
@@ -136,7 +139,7 @@ int child_detach(const char *const *args, int log_fd, int (*prepare)(void *conte
 		if (grandchild == 0) {
 			int r = prepare(context);
 
-			report(writer, 0, r < 0 ? -r : execute(args, null, log_fd));
+			report(writer, 0, r < 0 ? -r : execute(args, null, log_fd, -1));
 		} else {
 			report(writer, grandchild, grandchild < 0 ? errno : 0);
 		}

@@ -20,7 +20,7 @@ static void shorten(char *text)
 			text[i] = ' ';
 }
 
-int nft_apply(const json_t *commands, struct cor_error *err)
+int nft_apply(const json_t *commands, int lock, struct cor_error *err)
 {
 	_json_ json_t *document = json_pack("{s:O}", "nftables", commands);
 	_free_ char *program = program_path("nft"), *text = json_dumps(document, JSON_COMPACT);
@@ -32,8 +32,8 @@ int nft_apply(const json_t *commands, struct cor_error *err)
 				"there is no nft, which networks need: install the package nftables");
 	if (!text)
 		return cor_fail(err, COR_INTERNAL, EINVAL, "rules that are no JSON");
-	r = child_run((const char *const[]){program, "-j", "-f", "-", NULL}, text, strlen(text), &status,
-		      &complaint);
+	r = child_run((const char *const[]){program, "-j", "-f", "-", NULL}, text, strlen(text), lock,
+		      &status, &complaint);
 	if (r < 0)
 		return cor_fail_errno(err, r, "run '%s'", program);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)

@@ -6,6 +6,6 @@
 
 #include <jansson.h>
 
-/* All commands (an array, libnftables-json(5)) or none. Blocks for some milliseconds. COR_UNSUPPORTED without the program or what it needs of the
+/* All commands (an array, libnftables-json(5)) or none. `lock` stays held until it is done, as child_run says. Blocks for some milliseconds. COR_UNSUPPORTED without the program or what it needs of the
  * kernel, COR_PERMISSION. */
-int nft_apply(const json_t *commands, struct cor_error *err);
+int nft_apply(const json_t *commands, int lock, struct cor_error *err);

@@ -114,7 +114,7 @@ static int add_rules(const struct net_state *state, const struct net_port *port,
 	net_table_name(state, table);
 	memcpy(rules.mac, port->lease.mac, sizeof(rules.mac));
 	firewall_add_port(commands, table, &rules);
-	return nft_apply(commands, err);
+	return nft_apply(commands, state->lock, err);
 }
 
 static int make_device(struct net_state *state, const struct net_active *active, struct net_port *port,

@@ -365,7 +365,7 @@ static int up(struct net_state *state, const struct network *network, struct net
 	if (r == 0 && (!sweep.count || link_index(active->bridge) < 0))
 		r = bring_up(state, active, &sweep, err);
 	if (r == 0 && json_array_size(commands))
-		r = nft_apply(commands, err);
+		r = nft_apply(commands, state->lock, err);
 	free(sweep.held);
 	if (r == 0)
 		*ret_names = names_start(active->dir, &active->network, active->bridge);
@@ -401,7 +401,7 @@ static int take_down(struct net_state *state, struct net_active *active, json_t 
 
 	names_stop(active->dir);
 	set_networks(state, active->network.name, commands);
-	r = nft_apply(commands, err);
+	r = nft_apply(commands, state->lock, err);
 	if (r < 0)
 		return r;
 	r = link_remove(state->netlink, active->bridge);
@@ -427,5 +427,5 @@ int net_state_settle(struct net_state *state, struct net_active *active, const c
 		return cor_fail_errno(err, r, "network '%s'", active->network.name);
 	if (!*ret_held)
 		return take_down(state, active, commands, err);
-	return json_array_size(commands) ? nft_apply(commands, err) : 0;
+	return json_array_size(commands) ? nft_apply(commands, state->lock, err) : 0;
 }

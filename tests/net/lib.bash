@@ -1,0 +1,62 @@
+# What the tests of networks share. Nothing of them happens in the network namespace of this machine: each file makes one of its own, and another that is the
+# world, with a veth pair between them.
+
+load ../lib
+
+# namespace: a new one; its process's id is on standard output.
+namespace() {
+	unshare --net sleep 100000 >/dev/null 2>&1 3>&- &
+	local pid=$!
+	# Until unshare has done its work the process is in ours.
+	while [[ $(readlink "/proc/$pid/ns/net") == "$(readlink /proc/self/ns/net)" || $(cat "/proc/$pid/comm") != sleep ]]; do sleep 0.02; done
+	echo $pid
+}
+
+# inside COMMAND...: in the host's namespace; outside COMMAND...: in the world's. Both refuse to be this machine's.
+export CORACLE_TEST_OUTER
+CORACLE_TEST_OUTER=$(stat -L -c %i /proc/self/ns/net)
+enter() {
+	local pid=$1 there
+	shift
+	there=$(stat -L -c %i "/proc/$pid/ns/net")
+	[[ -n $pid && -n $there && $there != "$CORACLE_TEST_OUTER" && $there != "$(stat -L -c %i /proc/1/ns/net 2>/dev/null)" ]] || { echo "no namespace of our own" >&2; return 99; }
+	nsenter --target "$pid" --net "$@"
+}
+inside() { enter "$HOST" "$@"; }
+outside() { enter "$WORLD" "$@"; }
+
+coracle() { inside "$CORACLE" "$@"; }
+
+# namespaces: HOST has 192.0.2.1 and 2001:db8::1 on a veth whose other end is WORLD's, with 192.0.2.2, 2001:db8::2 and 198.51.100.1, 2001:db8:1::1 behind it.
+namespaces() {
+	HOST=$(namespace)
+	WORLD=$(namespace)
+	export HOST WORLD
+	inside ip link set lo up
+	outside ip link set lo up
+	inside ip link add up0 type veth peer name down0 netns "$WORLD"
+	inside ip address add 192.0.2.1/24 dev up0
+	inside ip address add 2001:db8::1/64 dev up0 nodad
+	inside ip link set up0 up
+	outside ip address add 192.0.2.2/24 dev down0
+	outside ip address add 2001:db8::2/64 dev down0 nodad
+	outside ip address add 198.51.100.1/32 dev lo
+	outside ip address add 2001:db8:1::1/128 dev lo
+	outside ip link set down0 up
+	inside ip route add default via 192.0.2.2
+	inside ip route add default via 2001:db8::2
+}
+
+namespaces_end() { kill "$HOST" "$WORLD"; }
+
+# address NAME [NETWORK [KEY]]: of a running container.
+address() { coracle inspect "$1" | jq -r ".[0].NetworkSettings.Networks[\"${2:-default}\"].${3:-IPAddress}"; }
+
+# What networks left in the namespace: nothing but the world's veth may be there.
+network_traces() {
+	inside ip -o link | grep -v -e ' lo:' -e ' up0@' || true
+	inside nft list ruleset
+	ls "$CORACLE_RUNTIME_DIR"/net/*/n 2>/dev/null || true
+	pgrep -u 1999999999 -f "interface=corb.*" || true
+}
+no_network() { [[ -z $(network_traces) ]]; }
