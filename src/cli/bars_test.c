@@ -269,6 +269,9 @@ static void test_lines_of_what_goes_on(void **state)
 	assert_said(&plain, COR_TRANSFER_RUNNING, 10 * MB, SECOND,
 		    "a123456789ab: downloading 30 MB, of which 10 MB came before");
 	assert_said(&here, COR_TRANSFER_EXISTS, 0, SECOND, "a123456789ab: here already");
+	assert_said(&here, COR_TRANSFER_UNPACKING, 0, SECOND, "a123456789ab: unpacking");
+	assert_said(&here, COR_TRANSFER_EXISTS, 0, SECOND, "a123456789ab: done");
+	assert_said(&here, COR_TRANSFER_EXISTS, 0, SECOND, "");
 }
 
 /* A line that breaks all the time does not fill the log, one that stays broken is told. */

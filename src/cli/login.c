@@ -201,5 +201,22 @@ static const struct command registry_list = {
 const struct command command_registry = {
 	.name = "registry",
 	.summary = "log in to registries and out of them",
+	.text = "How a registry is reached stands in registries.json below ~/.config/coracle or "
+		"/etc/coracle: an "
+		"object \"registries\" with a member for each, whose members are \"mirrors\" (a list of "
+		"addresses "
+		"to try first), \"scheme\" (https or http), \"ca\", \"cert\" and \"key\" (paths) and "
+		"\"verify\" (false: "
+		"any certificate will do).\n\n"
+		"Certificates may also lie in certs.d/HOST:PORT/ below these folders, /etc/docker or "
+		"/etc/containers: *.crt for authorities, *.cert and *.key for ours.\n\n"
+		"Passwords are looked for in auth.json, then in ~/.docker/config.json, in each of them in "
+		"the "
+		"credential helpers that it names before the file itself. Proxies are taken from "
+		"HTTPS_PROXY, HTTP_PROXY, "
+		"ALL_PROXY and NO_PROXY.",
+	.examples = "coracle registry login ghcr.io\n"
+		    "cd ~/.config/coracle\n"
+		    "echo '{\"registries\": {\"lan:5000\": {\"scheme\": \"http\"}}}' >registries.json",
 	.commands = (const struct command *const[]){&registry_login, &registry_logout, &registry_list, NULL},
 };

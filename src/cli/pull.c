@@ -101,8 +101,9 @@ const struct command command_image_pull = {
 		"Interrupted by ctrl-C or by a broken line, what came is kept, and the next pull goes on "
 		"from "
 		"there.\n\n"
-		"Passwords are those of 'coracle login' or of docker. Mirrors, certificates and registries "
-		"without TLS are set in registries.json and certs.d below ~/.config/coracle or /etc/coracle.",
+		"Passwords are those of 'coracle login' or of docker. 'coracle registry --help' tells of "
+		"mirrors, "
+		"certificates, registries without TLS, and proxies.",
 	.examples = "coracle pull debian:12\n"
 		    "coracle pull --platform linux/arm64 alpine\n"
 		    "coracle pull --scheme http registry.lan:5000/team/app\n"

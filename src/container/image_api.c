@@ -76,3 +76,21 @@ int cor_image_remove(struct cor_context *ctx, const char *ref, bool force, struc
 
 	return r ?: image_remove(images, ref, force, used_by_container, ctx, ret_removed, err);
 }
+
+int cor_image_save(struct cor_context *ctx, const char *const *refs, size_t count, int fd,
+		   const struct cor_image_save_options *options, struct cor_error *err)
+{
+	struct image_store *images;
+	int r = context_images(ctx, &images, err);
+
+	return r ?: image_save(images, refs, count, fd, options, err);
+}
+
+int cor_image_prune(struct cor_context *ctx, const struct cor_image_prune_options *options,
+		    struct cor_strings *ret_removed, uint64_t *ret_reclaimed, struct cor_error *err)
+{
+	struct image_store *images;
+	int r = context_images(ctx, &images, err);
+
+	return r ?: image_prune(images, options, used_by_container, ctx, ret_removed, ret_reclaimed, err);
+}

@@ -37,6 +37,12 @@ int cor_registry_login(struct cor_context *ctx, const char *registry, const char
 	_free_ char *domain = NULL;
 	int r = login_domain(registry, &domain, err) ?: credentials_check(&credentials, err);
 
+	/* Docker's way to say that the password is an OAuth2 refresh token. */
+	if (r == 0 && str_equal(user, "<token>")) {
+		free(credentials.user);
+		credentials.user = NULL;
+		credentials.identity_token = steal_ptr(credentials.password);
+	}
 	if (r == 0)
 		r = registry_check_login(domain, user, password, options, err);
 	if (r == 0)

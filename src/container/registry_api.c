@@ -36,18 +36,6 @@ int cor_image_push(struct cor_context *ctx, const char *ref, const struct cor_im
 	return r ?: image_push(images, ref, options, ret_digest, err);
 }
 
-int cor_image_save(struct cor_context *ctx, const char *const *refs, size_t count, int fd,
-		   const struct cor_image_save_options *options, struct cor_error *err)
-{
-	return missing(err);
-}
-
-int cor_image_prune(struct cor_context *ctx, const struct cor_image_prune_options *options,
-		    struct cor_strings *ret_removed, uint64_t *ret_reclaimed, struct cor_error *err)
-{
-	return missing(err);
-}
-
 int cor_system_df(struct cor_context *ctx, char **ret_json, struct cor_error *err)
 {
 	return missing(err);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #define BUFFER_SIZE     (1u << 20)
+#define SUBMIT_SIZE     (16 * MIB)
 #define EXTENT_BLOCKS   32768u /* the longest initialised extent */
 #define BYTES_PER_INODE 16384u
 #define JOURNAL_BLOCKS  4096u /* 16 MiB */
@@ -184,6 +185,16 @@ static int write_at(int fd, const uint8_t *data, size_t size, uint64_t offset, s
 	return 0;
 }
 
+/* So that there is little left to wait for when the disk must be complete on the host's. */
+static void submit(struct ext4 *disk, size_t size)
+{
+	disk->unsubmitted += size;
+	if (disk->unsubmitted < SUBMIT_SIZE)
+		return;
+	disk->unsubmitted = 0;
+	sync_file_range(disk->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 int ext4_write_blocks(struct ext4 *disk, struct inode *inode, uint64_t logical, const void *data,
 		      uint32_t count, struct cor_error *err)
 {
@@ -198,6 +209,7 @@ int ext4_write_blocks(struct ext4 *disk, struct inode *inode, uint64_t logical, 
 			r = write_at(disk->fd, p, (size_t)run * EXT4_BLOCK, start * EXT4_BLOCK, err);
 		if (r < 0)
 			return r;
+		submit(disk, (size_t)run * EXT4_BLOCK);
 		note_extent(inode, logical, start, run);
 		p += (size_t)run * EXT4_BLOCK;
 		logical += run;

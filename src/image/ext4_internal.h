@@ -20,7 +20,8 @@ struct ext4 {
 	uint8_t *buffer; /* contents of the current file that have no blocks yet */
 	uint64_t start;  /* where in the file the buffer begins: a multiple of the block size */
 	size_t used;
-	uint64_t position; /* the end of what was written of the current file */
+	size_t unsubmitted; /* bytes whose way to the host's disk has not begun */
+	uint64_t position;  /* the end of what was written of the current file */
 };
 
 /* Writes whole blocks at a logical block of a file and notes where they went. */

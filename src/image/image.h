@@ -45,6 +45,12 @@ typedef bool image_used_fn(void *userdata, const char *image_id, char **ret_name
 int image_remove(struct image_store *store, const char *ref, bool force, image_used_fn *used, void *userdata,
 		 struct cor_strings *ret_removed, struct cor_error *err);
 
+int image_save(struct image_store *store, const char *const *refs, size_t count, int fd,
+	       const struct cor_image_save_options *options, struct cor_error *err);
+int image_prune(struct image_store *store, const struct cor_image_prune_options *options, image_used_fn *used,
+		void *userdata, struct cor_strings *ret_removed, uint64_t *ret_reclaimed,
+		struct cor_error *err);
+
 /* An image made ready to run. */
 struct image_rootfs {
 	char *path;     /* absolute, of an ext4 file system; open it read-only */

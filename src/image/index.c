@@ -4,6 +4,7 @@
 #include "image/index.h"
 
 #include "base/str.h"
+#include "image/children.h"
 #include "oci/reference.h"
 
 #include <ctype.h>
@@ -163,19 +164,6 @@ int index_name(const char *text, char **ret, struct cor_error *err)
 
 /* ---- finding ---- */
 
-int image_id_read(const struct image_store *store, const struct index_image *image, char ret[DIGEST_SIZE],
-		  struct cor_error *err)
-{
-	_manifest_ struct manifest manifest = {0};
-	_json_ json_t *document = NULL;
-	int r = store_read_json(store, image->digest, MANIFEST_SIZE_MAX, &document, err);
-
-	r = r ?: manifest_parse(document, &manifest, err);
-	if (r == 0)
-		memcpy(ret, manifest.config.digest, DIGEST_SIZE);
-	return r;
-}
-
 static bool name_in_repository(const char *name, const char *repository)
 {
 	const char *rest = str_after(name, repository);
@@ -183,25 +171,51 @@ static bool name_in_repository(const char *name, const char *repository)
 	return rest && (*rest == ':' || *rest == '@');
 }
 
-/* By name, or by a name with the manifest's digest. */
-static bool find_name(const struct index *index, const struct reference *ref, size_t *ret_position,
-		      const char **ret_name)
+/* True if the digest is the image's own, or one of its manifests': then that one is chosen. */
+static bool has_digest(const struct image_store *store, struct index_image *image, const char *digest)
+{
+	_image_children_ struct image_children children = {0};
+
+	if (strcmp(image->digest, digest) == 0)
+		return true;
+	if (media_kind(image->media_type) != MEDIA_INDEX ||
+	    image_children_read(store, image, &children, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < children.count; i++) {
+		if (children.items[i].state == CHILD_ABSENT || strcmp(children.items[i].digest, digest) != 0)
+			continue;
+		strcpy(image->chosen, digest);
+		return true;
+	}
+	return false;
+}
+
+static const char *name_of(const struct index_image *image, const struct reference *ref, const char *wanted,
+			   const char *repository)
+{
+	const char *name;
+
+	strv_foreach (&image->names, i, name)
+		if (ref->digest ? name_in_repository(name, repository) : strcmp(name, wanted) == 0)
+			return name;
+	return NULL;
+}
+
+/* By name, or by a name with a digest. */
+static bool find_name(const struct image_store *store, struct index *index, const struct reference *ref,
+		      size_t *ret_position, const char **ret_name)
 {
 	_free_ char *wanted = reference_name(ref), *repository = reference_repository(ref);
 
 	for (size_t i = 0; i < index->count; i++) {
-		const struct index_image *image = &index->items[i];
-		const char *name;
+		struct index_image *image = &index->items[i];
+		const char *name = name_of(image, ref, wanted, repository);
 
-		if (ref->digest && strcmp(image->digest, ref->digest) != 0)
+		if (!name || (ref->digest && !has_digest(store, image, ref->digest)))
 			continue;
-		strv_foreach (&image->names, j, name) {
-			if (ref->digest ? !name_in_repository(name, repository) : strcmp(name, wanted) != 0)
-				continue;
-			*ret_position = i;
-			*ret_name = ref->digest && strcmp(name, wanted) != 0 ? NULL : name;
-			return true;
-		}
+		*ret_position = i;
+		*ret_name = (ref->digest && strcmp(name, wanted) != 0) || *image->chosen ? NULL : name;
+		return true;
 	}
 	return false;
 }
@@ -221,34 +235,82 @@ static int not_found(struct cor_error *err, const char *ref)
 		ref);
 }
 
-/* By the digits of an id, or of a manifest's digest if they are all there. Images that differ in their manifests only have one id: the first of
- * them is as good as another. */
-static int find_digits(const struct image_store *store, const struct index *index, const char *digits,
-		       const char *ref, size_t *ret_position, struct cor_error *err)
+struct digits {
+	const char *text;
+	size_t position;
+	char found[DIGEST_SIZE]; /* the id that fits; "": none does */
+};
+
+/* -ENOTUNIQ when another id fits as well. */
+static int take_match(struct digits *digits, size_t position, const char *id)
 {
-	char first[DIGEST_SIZE] = "", id[DIGEST_SIZE];
-
-	for (size_t i = 0; i < index->count; i++) {
-		const struct index_image *image = &index->items[i];
-
-		/* A damaged image must not keep others from being found. */
-		if (image_id_read(store, image, id, NULL) < 0)
-			memcpy(id, image->digest, DIGEST_SIZE);
-		if (!str_after(digest_hex(id), digits) && strcmp(digest_hex(image->digest), digits) != 0)
-			continue;
-		if (*first && strcmp(first, id) != 0)
-			return cor_fail(err, COR_INVALID, ENOTUNIQ,
-					"several images have ids that begin with '%s': give more digits",
-					digits);
-		if (!*first)
-			*ret_position = i;
-		memcpy(first, id, DIGEST_SIZE);
-	}
-	return *first ? 0 : not_found(err, ref);
+	if (*digits->found)
+		return strcmp(digits->found, id) == 0 ? 0 : -ENOTUNIQ;
+	digits->position = position;
+	memcpy(digits->found, id, DIGEST_SIZE);
+	return 0;
 }
 
-int index_find(const struct image_store *store, const struct index *index, const char *ref,
-	       size_t *ret_position, const char **ret_name, struct cor_error *err)
+/* Which manifest of an index is meant must be said, but for the one that stands for it anyway. */
+static int match_children(const struct image_store *store, struct index_image *image, size_t position,
+			  struct digits *digits)
+{
+	_image_children_ struct image_children children = {0};
+	struct image_child *usual = NULL;
+	int r = 0;
+
+	/* A damaged image must not keep others from being found. */
+	if (image_children_read(store, image, &children, NULL) < 0)
+		return str_after(digest_hex(image->digest), digits->text)
+			       ? take_match(digits, position, image->digest)
+			       : 0;
+	image_child_choose(store, image, &children, NULL, &usual, NULL);
+	for (size_t i = 0; r == 0 && i < children.count; i++) {
+		const struct image_child *child = &children.items[i];
+		bool readable = child->state == CHILD_COMPLETE || child->state == CHILD_INCOMPLETE;
+		const char *id = readable ? child->manifest.config.digest : child->digest;
+		bool first = !*digits->found;
+
+		if (children.is_index && (child->state == CHILD_ABSENT || !child->is_image))
+			continue;
+		if (!str_after(digest_hex(id), digits->text) &&
+		    strcmp(digest_hex(child->digest), digits->text) != 0)
+			continue;
+		r = take_match(digits, position, id);
+		if (first && children.is_index && child != usual)
+			strcpy(image->chosen, child->digest);
+	}
+	return r;
+}
+
+/* By the digits of an id, or of a digest if they are all there. Images that differ in their manifests only have one id: the first of them is as
+ * good as another. */
+static int find_digits(const struct image_store *store, struct index *index, const char *text,
+		       const char *ref, size_t *ret_position, struct cor_error *err)
+{
+	struct digits digits = {.text = text};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < index->count; i++) {
+		struct index_image *image = &index->items[i];
+
+		if (strcmp(digest_hex(image->digest), text) == 0) {
+			*ret_position = i;
+			return 0;
+		}
+		r = match_children(store, image, i, &digits);
+	}
+	if (r < 0)
+		return cor_fail(err, COR_INVALID, ENOTUNIQ,
+				"several images have ids that begin with '%s': give more digits", text);
+	if (!*digits.found)
+		return not_found(err, ref);
+	*ret_position = digits.position;
+	return 0;
+}
+
+int index_find(const struct image_store *store, struct index *index, const char *ref, size_t *ret_position,
+	       const char **ret_name, struct cor_error *err)
 {
 	_reference_ struct reference parsed = {0};
 	const char *digits = ref ? str_after(ref, "sha256:") : NULL;
@@ -266,46 +328,7 @@ int index_find(const struct image_store *store, const struct index *index, const
 	r = reference_parse(ref, &parsed, err);
 	if (r < 0)
 		return r;
-	if (find_name(index, &parsed, ret_position, ret_name))
+	if (find_name(store, index, &parsed, ret_position, ret_name))
 		return 0;
 	return hex_prefix(ref) ? find_digits(store, index, ref, ref, ret_position, err) : not_found(err, ref);
-}
-
-/* ---- what an image says of itself ---- */
-
-int image_facts_read(const struct image_store *store, const struct index_image *image,
-		     struct image_facts *ret, struct cor_error *err)
-{
-	_image_facts_ struct image_facts facts = {0};
-	_json_ json_t *document = NULL;
-	int r = store_read_json(store, image->digest, MANIFEST_SIZE_MAX, &document, err);
-
-	r = r ?: manifest_parse(document, &facts.manifest, err);
-	r = r
-		    ?: store_read_json(store, facts.manifest.config.digest, IMAGE_CONFIG_SIZE_MAX,
-				       &facts.config, err);
-	r = r ?: image_config_parse(facts.config, &facts.parsed, err);
-	if (r < 0)
-		return r;
-	*ret = facts;
-	facts = (struct image_facts){0};
-	return 0;
-}
-
-void image_facts_release(struct image_facts *facts)
-{
-	manifest_release(&facts->manifest);
-	image_config_release(&facts->parsed);
-	json_decref(facts->config);
-	*facts = (struct image_facts){0};
-}
-
-uint64_t image_size(const struct manifest *manifest)
-{
-	uint64_t size = manifest->config.size;
-
-	/* Each is at most DESCRIPTOR_SIZE_MAX, and they are few. */
-	for (size_t i = 0; i < manifest->layer_count; i++)
-		size += manifest->layers[i].size;
-	return size;
 }

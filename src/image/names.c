@@ -2,8 +2,8 @@
 /* Giving names to images and taking them away. With its last name an image goes, and then everything that no other image needs: blobs, disks, and
  * what a crash left. Containers hold images by their ids, so a name may always move. */
 #include "base/str.h"
-#include "image/index.h"
-#include "image/rootfs.h"
+#include "image/children.h"
+#include "image/sweep.h"
 #include "oci/reference.h"
 
 #include <errno.h>
@@ -11,9 +11,24 @@
 
 /* ---- tag ---- */
 
+/* One manifest of an index becomes an image of its own. */
+static int add_chosen(struct image_store *store, struct index *index, struct index_image **image,
+		      struct cor_error *err)
+{
+	_image_children_ struct image_children children = {0};
+	struct image_child *child;
+	int r = image_children_read(store, *image, &children, err);
+
+	r = r ?: image_child_choose(store, *image, &children, NULL, &child, err);
+	if (r == 0)
+		*image = index_add(index, child->media_type, child->digest, child->size);
+	return r;
+}
+
 static int set_name(struct image_store *store, const char *ref, const char *name, struct cor_error *err)
 {
 	_index_ struct index index = {0};
+	struct index_image *image;
 	const char *meant;
 	size_t position;
 	_fd_ int fd = -1;
@@ -23,7 +38,12 @@ static int set_name(struct image_store *store, const char *ref, const char *name
 	r = r ?: index_find(store, &index, ref, &position, &meant, err);
 	if (r < 0)
 		return r;
-	index_set_name(&index, &index.items[position], name);
+	image = &index.items[position];
+	if (*image->chosen)
+		r = add_chosen(store, &index, &image, err);
+	if (r < 0)
+		return r;
+	index_set_name(&index, image, name);
 	return index_write(store, &index, err);
 }
 
@@ -41,69 +61,26 @@ int image_tag(struct image_store *store, const char *ref, const char *new_name, 
 
 /* ---- rm ---- */
 
-/* Names of files that are needed: blobs by their digits, disks with their ending. */
-static int collect_needed(const struct image_store *store, const struct index *index, struct strv *blobs,
-			  struct strv *disks)
-{
-	for (size_t i = 0; i < index->count; i++) {
-		_image_facts_ struct image_facts facts = {0};
-		char disk[ROOTFS_NAME_SIZE];
-		int r = image_facts_read(store, &index->items[i], &facts, NULL);
-
-		if (r < 0)
-			return r;
-		strv_add(blobs, digest_hex(index->items[i].digest));
-		strv_add(blobs, digest_hex(facts.manifest.config.digest));
-		for (size_t j = 0; j < facts.manifest.layer_count; j++)
-			strv_add(blobs, digest_hex(facts.manifest.layers[j].digest));
-		rootfs_name(&facts.parsed, disk);
-		strv_add(disks, disk);
-	}
-	return 0;
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void sweep_folder(int dir, struct strv *needed)
-{
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (!d)
-		close_fd(&fd);
-	if (needed->count)
-		qsort(needed->items, needed->count, sizeof(*needed->items), by_text);
-	while (d && (entry = readdir(d))) {
-		const char *name = entry->d_name;
-		bool is_needed = needed->count && bsearch(&name, needed->items, needed->count,
-							  sizeof(*needed->items), by_text);
-
-		if (!is_needed && dir_entry_type(dir, entry) == DT_REG)
-			unlinkat(dir, name, 0);
-	}
-}
-
-/* Removes what the index does not lead to. Where an image is damaged nobody knows what it needs: then nothing goes, until that image is removed. */
-static void sweep(const struct image_store *store, const struct index *index)
-{
-	_strv_ struct strv blobs = {0}, disks = {0};
-
-	store_sweep_tmp(store);
-	if (collect_needed(store, index, &blobs, &disks) < 0)
-		return;
-	sweep_folder(store->blobs, &blobs);
-	sweep_folder(store->rootfs, &disks);
-}
-
 static void tell(struct strv *told, const char *name)
 {
 	_free_ char *familiar = reference_familiar(name);
 
 	strv_addf(told, "untagged: %s", familiar);
+}
+
+bool image_is_used(const struct image_store *store, const struct index_image *image, image_used_fn *used,
+		   void *userdata, char **ret_name)
+{
+	_strv_ struct strv ids = {0};
+	const char *id;
+
+	image_ids_read(store, image, &ids, NULL);
+	if (!ids.count)
+		strv_add(&ids, image->digest);
+	strv_foreach (&ids, i, id)
+		if (used && used(userdata, id, ret_name))
+			return true;
+	return false;
 }
 
 /* An image that a container uses keeps its place in the index, without a name. */
@@ -116,9 +93,10 @@ static int remove_image(struct image_store *store, struct index *index, size_t p
 	const char *name;
 	bool in_use;
 
+	*image->chosen = '\0';
 	if (image_id_read(store, image, id, NULL) < 0)
 		memcpy(id, image->digest, sizeof(id));
-	in_use = used && used(userdata, id, &user);
+	in_use = image_is_used(store, image, used, userdata, &user);
 	if (in_use && !force)
 		return cor_fail(err, COR_BUSY, EBUSY,
 				"container '%s' uses the image: remove the container first, or give --force "
@@ -134,18 +112,19 @@ static int remove_image(struct image_store *store, struct index *index, size_t p
 	return 0;
 }
 
-/* All manifests with the configuration of this one. */
+/* All that have the configuration of this one. */
 static int remove_by_id(struct image_store *store, struct index *index, size_t position, bool force,
 			image_used_fn *used, void *userdata, struct strv *told, struct cor_error *err)
 {
-	char id[DIGEST_SIZE], other[DIGEST_SIZE];
+	char id[DIGEST_SIZE];
 
 	if (image_id_read(store, &index->items[position], id, NULL) < 0)
 		return remove_image(store, index, position, force, used, userdata, told, err);
 	for (size_t i = index->count; i-- > 0;) {
+		_strv_ struct strv ids = {0};
 		int r;
 
-		if (image_id_read(store, &index->items[i], other, NULL) < 0 || strcmp(id, other) != 0)
+		if (image_ids_read(store, &index->items[i], &ids, NULL) < 0 || !strv_contains(&ids, id))
 			continue;
 		r = remove_image(store, index, i, force, used, userdata, told, err);
 		if (r < 0)
@@ -189,9 +168,11 @@ static int remove_locked(struct image_store *store, const char *ref, bool force,
 	if (r < 0)
 		return cor_context(err, r, "image '%s'", ref);
 	r = index_write(store, &index, err);
-	if (r == 0)
-		sweep(store, &index);
-	return r;
+	if (r < 0)
+		return r;
+	sweep_unneeded(store, &index);
+	sweep_parts(store, PART_AGE_S);
+	return 0;
 }
 
 int image_remove(struct image_store *store, const char *ref, bool force, image_used_fn *used, void *userdata,

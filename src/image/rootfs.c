@@ -212,36 +212,22 @@ static int ensure(struct image_store *store, const struct image_facts *facts, co
 	return r;
 }
 
-static int check_platform(const struct image_facts *facts, const char *text, struct cor_error *err)
-{
-	struct platform wanted = platform_host();
-	char has[PLATFORM_TEXT_SIZE], wants[PLATFORM_TEXT_SIZE];
-	int r = text ? platform_parse(text, &wanted, err) : 0;
-
-	if (r < 0)
-		return r;
-	if (!platform_matches(&facts->parsed.platform, &wanted))
-		return cor_fail(err, COR_UNSUPPORTED, ENOEXEC, "it is for %s, and %s is wanted",
-				platform_format(&facts->parsed.platform, has),
-				platform_format(&wanted, wants));
-	return 0;
-}
-
 static int find_rootfs(struct image_store *store, const char *ref, const char *platform,
 		       struct image_rootfs *ret, struct cor_error *err)
 {
+	struct platform wanted = platform_host();
 	_image_facts_ struct image_facts facts = {0};
 	_index_ struct index index = {0};
 	char name[ROOTFS_NAME_SIZE];
 	const char *meant;
 	size_t position;
-	int r = index_read(store, &index, err);
+	int r = platform ? platform_parse(platform, &wanted, err) : 0;
 
+	r = r ?: index_read(store, &index, err);
 	r = r ?: index_find(store, &index, ref, &position, &meant, err);
 	if (r < 0)
 		return r;
-	r = image_facts_read(store, &index.items[position], &facts, err);
-	r = r ?: check_platform(&facts, platform, err);
+	r = image_facts_read_for(store, &index.items[position], &wanted, &facts, err);
 	if (r == 0 && facts.manifest.layer_count != facts.parsed.diff_ids.count)
 		r = cor_fail(err, COR_CORRUPT, EBADMSG,
 			     "its manifest and its configuration do not have the same layers");

@@ -178,25 +178,55 @@ void workspace_release(struct workspace *workspace)
 	workspace->store = NULL;
 }
 
-static void sweep_one(const struct image_store *store, const char *name)
+uint64_t store_remove_file(int dir, const char *name)
 {
-	_fd_ int fd = openat(store->tmp, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
 
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && store_is_named(store->tmp, name, fd))
-		tree_remove(store->tmp, name);
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || unlinkat(dir, name, 0) < 0)
+		return 0;
+	return st.st_nlink == 1 ? (uint64_t)st.st_blocks * 512 : 0;
 }
 
-void store_sweep_tmp(const struct image_store *store)
+/* Files in a workspace are links to what the store has, or ours alone. */
+static uint64_t empty_folder(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	uint64_t freed = 0;
+
+	if (!d)
+		close_fd(&fd);
+	while (d && (entry = readdir(d)))
+		freed += store_remove_file(dir, entry->d_name);
+	return freed;
+}
+
+static uint64_t sweep_one(const struct image_store *store, const char *name)
+{
+	_fd_ int fd = openat(store->tmp, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	uint64_t freed;
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || !store_is_named(store->tmp, name, fd))
+		return 0;
+	freed = empty_folder(fd);
+	tree_remove(store->tmp, name);
+	return freed;
+}
+
+uint64_t store_sweep_tmp(const struct image_store *store)
 {
 	int fd = openat(store->tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
+	uint64_t freed = 0;
 
 	if (!d)
 		close_fd(&fd);
 	while (d && (entry = readdir(d)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			sweep_one(store, entry->d_name);
+			freed += sweep_one(store, entry->d_name);
+	return freed;
 }
 
 /* ---- blobs ---- */

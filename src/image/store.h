@@ -44,8 +44,11 @@ int workspace_open(const struct image_store *store, struct workspace *ret, struc
 void workspace_release(struct workspace *workspace);
 #define _workspace_ _cleanup_(workspace_release)
 
-/* Removes what ended commands left in tmp/. */
-void store_sweep_tmp(const struct image_store *store);
+/* Removes what ended commands left in tmp/. Returns how many bytes of the host's disk that freed. */
+uint64_t store_sweep_tmp(const struct image_store *store);
+
+/* Removes a file; returns how many bytes that freed: none while it has another name. */
+uint64_t store_remove_file(int dir, const char *name);
 
 /* Opens a blob for reading. COR_CORRUPT when it is missing or not of this size: whoever has its digest from us may rely on it. */
 int store_open_blob(const struct image_store *store, const char *digest, uint64_t size, int *ret_fd,

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "init/early_root.h"
 #include "init/mount.h"
 #include "init/process.h"
 
@@ -55,6 +56,7 @@ int files_mount(void *service, struct rpc_call *call, const ProtobufCMessage *me
 	if (!what || str_empty(what->source))
 		return cor_fail(err, COR_INVALID, EINVAL, "mount %.128s: no source is given",
 				request->target);
+	early_root_take(service, NULL, NULL);
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	options = (struct strv){.items = what->options, .count = what->n_options};
 	r = mount_at(root, request->target, what->source, what->type, &options, err);

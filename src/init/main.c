@@ -76,14 +76,13 @@ static void open_console(void)
 		close(fd);
 }
 
-static int serve(struct cor_error *err)
+static int serve(struct guest *guest, struct cor_error *err)
 {
-	struct guest guest = {0};
 	const struct rpc_service service = {
 		.name = "coracle.agent.v1.Agent",
 		.methods = methods,
 		.method_count = ARRAY_SIZE(methods),
-		.context = &guest,
+		.context = guest,
 	};
 	struct line line;
 	uv_loop_t loop;
@@ -91,22 +90,23 @@ static int serve(struct cor_error *err)
 
 	if (fd < 0)
 		return cor_fail_errno(err, fd, "the port 'coracle.agent'");
-	guest.pid_namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-	if (guest.pid_namespace < 0)
+	guest->pid_namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (guest->pid_namespace < 0)
 		return cor_fail_errno(err, errno, "name spaces");
 	uv_loop_init(&loop);
-	guest.loop = &loop;
-	r = guest_watch_children(&guest, err);
+	guest->loop = &loop;
+	r = guest_watch_children(guest, err);
 	r = r ?: line_start(&line, &loop, fd, &service, 1, err);
-	while (r == 0 && !guest.stopping)
+	while (r == 0 && !guest->stopping)
 		uv_run(&loop, UV_RUN_DEFAULT);
 	return r;
 }
 
 int main(void)
 {
+	struct guest guest = {.early_root = -1};
 	struct cor_error err = {0};
-	int r = guest_boot(&err);
+	int r = guest_boot(&guest, &err);
 
 	open_console();
 	/* No process of a container may look into init, nor into its own beginning, which is a copy of it. */
@@ -114,7 +114,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
 	if (r == 0)
-		r = serve(&err);
+		r = serve(&guest, &err);
 	if (r < 0)
 		log_error("coracle-init: %s", err.msg);
 	machine_power_off();

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "init/early_root.h"
 #include "init/mount.h"
 
 #include <errno.h>
@@ -86,7 +87,9 @@ int root_mount(struct container *container, const Coracle__Agent__V1__Filesystem
 
 	if (mkdir(container->root, 0755) < 0)
 		return cor_fail_errno(err, errno, "%s", container->root);
-	if (root && !str_empty(root->source)) {
+	if (early_root_take(container->guest, root, container->root)) {
+		r = 0;
+	} else if (root && !str_empty(root->source)) {
 		/* Borrowed strings in a borrowed list. */
 		struct strv options = {.items = root->options, .count = root->n_options};
 

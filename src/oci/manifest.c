@@ -92,37 +92,48 @@ static bool annotations_valid(json_t *annotations)
 	return true;
 }
 
+/* What an object must have to be a descriptor (descriptor.md#properties). The strings are borrowed. */
+static int parse_core(const json_t *object, const char **digest, const char **media_type, uint64_t *ret_size,
+		      struct cor_error *err)
+{
+	int64_t size = -1;
+
+	if (!json_is_object(object))
+		return malformed(err, "a descriptor");
+	if (json_get_string(object, "digest", digest) < 0 || !digest_valid(*digest))
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "a descriptor has no valid sha256 digest: %s",
+				digest_problem(*digest));
+	if (json_get_string(object, "mediaType", media_type) < 0 || !*media_type ||
+	    !media_type_valid(*media_type))
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "the descriptor of %s has no valid mediaType",
+				*digest);
+	if (json_get_int(object, "size", &size) < 0 || size < 0 || size > DESCRIPTOR_SIZE_MAX)
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "the descriptor of %s has no sensible size",
+				*digest);
+	*ret_size = (uint64_t)size;
+	return 0;
+}
+
 /* Fills *d, which the caller releases, also after a failure. */
 static int parse_descriptor(const json_t *object, struct descriptor *d, struct cor_error *err)
 {
 	const char *media_type = NULL, *digest = NULL, *ref_name = NULL, *full_name = NULL;
 	json_t *platform = NULL, *annotations = NULL;
 	_strv_ struct strv urls = {0};
-	int64_t size = -1;
+	int r = parse_core(object, &digest, &media_type, &d->size, err);
 
-	if (!json_is_object(object) || json_get_string(object, "mediaType", &media_type) < 0 ||
-	    json_get_string(object, "digest", &digest) < 0 || json_get_int(object, "size", &size) < 0 ||
-	    json_get_object(object, "platform", &platform) < 0 ||
-	    json_get_object(object, "annotations", &annotations) < 0)
-		return malformed(err, "a descriptor");
-	if (!digest_valid(digest))
-		return cor_fail(err, COR_CORRUPT, EBADMSG, "a descriptor has no valid sha256 digest: %s",
-				digest_problem(digest));
-	if (!media_type || !media_type_valid(media_type))
-		return cor_fail(err, COR_CORRUPT, EBADMSG, "the descriptor of %s has no valid mediaType",
-				digest);
+	if (r < 0)
+		return r;
 	/* From these nothing is ever fetched: whoever wrote the manifest chose them. */
 	if (json_get_strv(object, "urls", &urls) < 0)
 		return malformed(err, "the list of URLs of a descriptor");
-	if (size < 0 || size > DESCRIPTOR_SIZE_MAX)
-		return cor_fail(err, COR_CORRUPT, EBADMSG, "the descriptor of %s has no sensible size",
-				digest);
-	if (!annotations_valid(annotations) ||
+	if (json_get_object(object, "annotations", &annotations) < 0 || !annotations_valid(annotations) ||
 	    json_get_string(annotations, "org.opencontainers.image.ref.name", &ref_name) < 0 ||
 	    json_get_string(annotations, "io.containerd.image.name", &full_name) < 0)
 		return malformed(err, "an annotation of a descriptor");
+	if (json_get_object(object, "platform", &platform) < 0)
+		return malformed(err, "the platform of a descriptor");
 	strcpy(d->digest, digest);
-	d->size = (uint64_t)size;
 	d->media_type = xstrdup(media_type);
 	d->ref_name = xstrdup(ref_name);
 	d->full_name = xstrdup(full_name);

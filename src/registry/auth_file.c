@@ -94,7 +94,7 @@ int auth_file_write(const char *path, const json_t *document, struct cor_error *
 
 static int malformed(struct cor_error *err, const char *path, const char *member)
 {
-	return cor_fail(err, COR_INVALID, EBADMSG, "'%s': '%.100s' is malformed", path, member);
+	return cor_fail(err, COR_CORRUPT, EBADMSG, "'%s': '%.100s' is malformed", path, member);
 }
 
 static int check_entry(const json_t *entry, const char *path, const char *key, struct cor_error *err)
@@ -117,7 +117,7 @@ static int check_helper(const json_t *name, const char *path, const char *key, s
 	if (!json_is_string(name) || strlen(json_string_value(name)) != json_string_length(name))
 		return malformed(err, path, key);
 	if (*json_string_value(name) && !credential_helper_valid(json_string_value(name)))
-		return cor_fail(err, COR_INVALID, EINVAL, "'%s': '%.100s' names no credential helper", path,
+		return cor_fail(err, COR_CORRUPT, EINVAL, "'%s': '%.100s' names no credential helper", path,
 				key);
 	return 0;
 }
@@ -153,9 +153,9 @@ int auth_file_parse(const char *text, size_t size, const char *path, json_t **re
 
 	/* The parser's own words would show what is near the mistake, which may be a password. */
 	if (!document)
-		return cor_fail(err, COR_INVALID, EBADMSG, "'%s': line %d is no JSON", path, error.line);
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "'%s': line %d is no JSON", path, error.line);
 	if (!json_is_object(document))
-		return cor_fail(err, COR_INVALID, EBADMSG, "'%s' holds no JSON object", path);
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "'%s' holds no JSON object", path);
 	r = check_document(document, path, err);
 	if (r == 0)
 		*ret = steal_ptr(document);
@@ -280,7 +280,7 @@ int auth_file_find(const json_t *document, const char *path, const char *domain,
 		ret->identity_token = xstrdup(token);
 	} else if (!str_empty(auth)) {
 		if (decode_auth(auth, ret) < 0)
-			return cor_fail(err, COR_INVALID, EBADMSG,
+			return cor_fail(err, COR_CORRUPT, EBADMSG,
 					"'%s': 'auth' of '%.100s' is not user:password in base64", path, key);
 	} else if (!str_empty(user) && password) {
 		ret->user = xstrdup(user);

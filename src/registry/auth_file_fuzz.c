@@ -25,7 +25,7 @@ static void try_file(const char *text, size_t size)
 	json_t *entry;
 
 	if (auth_file_parse(text, size, "file", &document, &err) < 0) {
-		assert(err.status == COR_INVALID && err.msg[0]);
+		assert(err.status == COR_CORRUPT && err.msg[0]);
 		return;
 	}
 	json_object_foreach (json_object_get(document, "auths"), key, entry) {

@@ -31,12 +31,12 @@ int config_file_read(const char *path, bool strict, char **ret, size_t *ret_size
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return cor_fail_errno(err, errno, "read '%s'", path);
 	if (!S_ISREG(st.st_mode))
-		return cor_fail(err, COR_INVALID, EINVAL, "'%s' is no file", path);
+		return cor_fail(err, COR_CORRUPT, EINVAL, "'%s' is no file", path);
 	r = strict ? check_owner(&st, path, err) : 0;
 	if (r < 0)
 		return r;
 	if ((uint64_t)st.st_size > CONFIG_FILE_SIZE_MAX)
-		return cor_fail(err, COR_INVALID, EFBIG, "'%s' is larger than 1 MiB", path);
+		return cor_fail(err, COR_CORRUPT, EFBIG, "'%s' is larger than 1 MiB", path);
 	text = xcalloc((size_t)st.st_size + 1, 1);
 	r = fd_read_all(fd, text, (size_t)st.st_size);
 	if (r < 0)

@@ -325,7 +325,7 @@ static void test_broken_files(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		write_text(f->config, "auth.json", bad[i].text, 0600);
-		assert_error("a.example", COR_INVALID, bad[i].reason);
+		assert_error("a.example", COR_CORRUPT, bad[i].reason);
 	}
 }
 

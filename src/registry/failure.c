@@ -86,17 +86,17 @@ static const char *find_message(const json_t *document)
 
 static char *clean(const char *text, size_t size)
 {
-	char *clean;
+	char *out;
 
 	while (size > 0 && (unsigned char)text[size - 1] <= ' ')
 		size--;
 	if (size == 0)
 		return NULL;
-	clean = xstrndup(text, MIN(size, (size_t)MESSAGE_MAX));
-	for (char *p = clean; *p; p++)
+	out = xstrndup(text, MIN(size, (size_t)MESSAGE_MAX));
+	for (char *p = out; *p; p++)
 		if (*p < ' ' || *p > '~')
 			*p = *p == '\n' || *p == '\t' ? ' ' : '?';
-	return clean;
+	return out;
 }
 
 char *failure_message(const void *body, size_t size)
@@ -121,11 +121,18 @@ static int refused(const struct answer *answer, const char *said, const char *do
 		answer->status, domain, said, user, domain);
 }
 
+/* Some say what is wrong in plain text, and some of them do not say that it is. */
+static bool is_plain(const struct answer *answer, const char *body, size_t size)
+{
+	if (!answer->content_type)
+		return size > 0 && *body != '{' && *body != '<';
+	return strncasecmp(answer->content_type, "text/plain", 10) == 0;
+}
+
 int failure_of_answer(const struct answer *answer, const void *body, size_t size, const char *domain,
 		      const char *user, const char *missing, struct cor_error *err)
 {
-	bool plain = answer->content_type && strncasecmp(answer->content_type, "text/plain", 10) == 0;
-	_free_ char *message = plain ? clean(body, size) : failure_message(body, size);
+	_free_ char *message = is_plain(answer, body, size) ? clean(body, size) : failure_message(body, size);
 	_free_ char *said = message ? str_format(" (%s)", message) : xstrdup("");
 
 	switch (answer->status) {

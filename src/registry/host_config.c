@@ -70,7 +70,7 @@ struct place {
 
 static int bad(const struct place *place, const char *member, const char *reason)
 {
-	return cor_fail(place->err, COR_INVALID, EINVAL, "'%s': '%.100s': '%.50s' %s", place->path,
+	return cor_fail(place->err, COR_CORRUPT, EINVAL, "'%s': '%.100s': '%.50s' %s", place->path,
 			place->domain, member, reason);
 }
 
@@ -126,13 +126,13 @@ static int check_registry(const struct place *place, json_t *registry)
 	json_t *value;
 
 	if (!reference_domain_valid(place->domain))
-		return cor_fail(place->err, COR_INVALID, EINVAL, "'%s': '%.100s' is no name of a registry",
+		return cor_fail(place->err, COR_CORRUPT, EINVAL, "'%s': '%.100s' is no name of a registry",
 				place->path, place->domain);
 	if (str_equal(place->domain, "index.docker.io") || str_equal(place->domain, "registry-1.docker.io"))
-		return cor_fail(place->err, COR_INVALID, EINVAL, "'%s': '%s' is called docker.io here",
+		return cor_fail(place->err, COR_CORRUPT, EINVAL, "'%s': '%s' is called docker.io here",
 				place->path, place->domain);
 	if (!json_is_object(registry))
-		return cor_fail(place->err, COR_INVALID, EINVAL, "'%s': '%s' is no object", place->path,
+		return cor_fail(place->err, COR_CORRUPT, EINVAL, "'%s': '%s' is no object", place->path,
 				place->domain);
 	json_object_foreach (registry, member, value) {
 		int r = check_member(place, member, value);
@@ -153,17 +153,14 @@ int host_config_parse(const char *text, size_t size, const char *path, json_t **
 	const char *key;
 	int r = json_parse_object(text, size, path, &document, err);
 
-	if (r < 0) {
-		if (err)
-			err->status = COR_INVALID;
+	if (r < 0)
 		return r;
-	}
 	json_object_foreach (document, key, value)
 		if (!str_equal(key, "registries"))
-			return cor_fail(err, COR_INVALID, EINVAL, "'%s': '%.50s' is not known", path, key);
+			return cor_fail(err, COR_CORRUPT, EINVAL, "'%s': '%.50s' is not known", path, key);
 	registries = json_object_get(document, "registries");
 	if (registries && !json_is_object(registries))
-		return cor_fail(err, COR_INVALID, EINVAL, "'%s': 'registries' is no object", path);
+		return cor_fail(err, COR_CORRUPT, EINVAL, "'%s': 'registries' is no object", path);
 	json_object_foreach (registries, key, value) {
 		r = check_registry(&(struct place){path, key, err}, value);
 		if (r < 0)

@@ -22,7 +22,7 @@ struct host_config {
 void host_config_release(struct host_config *config);
 #define _host_config_ _cleanup_(host_config_release)
 
-/* Checks the whole text, which is that of the file `path`. COR_INVALID, naming the file, the registry and the member. */
+/* Checks the whole text, which is that of the file `path`. COR_CORRUPT, naming the file, the registry and the member. */
 int host_config_parse(const char *text, size_t size, const char *path, json_t **ret, struct cor_error *err);
 /* What a document that was checked says of a registry; false and *ret untouched where it says nothing. */
 bool host_config_find(const json_t *document, const char *domain, struct host_config *ret);

@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	json_t *value;
 
 	if (host_config_parse((const char *)data, size, "file", &document, &err) < 0) {
-		assert(err.status == COR_INVALID && err.msg[0]);
+		assert(err.status == COR_CORRUPT && err.msg[0]);
 		return 0;
 	}
 	json_object_foreach (json_object_get(document, "registries"), domain, value) {

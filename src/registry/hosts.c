@@ -152,7 +152,7 @@ static int check_pair(const struct strv *names, const char *folder, const char *
 	_free_ char *base = stem(name, suffix), *partner = base ? str_format("%s%s", base, other) : NULL;
 
 	if (partner && !strv_contains(names, partner))
-		return cor_fail(err, COR_INVALID, ENOENT, "'%s/%s' is there without '%s'", folder, name,
+		return cor_fail(err, COR_CORRUPT, ENOENT, "'%s/%s' is there without '%s'", folder, name,
 				partner);
 	return 0;
 }

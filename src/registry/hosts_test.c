@@ -191,9 +191,9 @@ static void test_certificate_folders(void **state)
 	hosts = find(f, "a.example", NULL);
 	assert_int_equal(hosts.items[0].cas.count, 0);
 	write_text(f->config, "certs.d/a.example/x.cert", "");
-	assert_refused(f, "a.example", COR_INVALID, "x.cert' is there without 'x.key'");
+	assert_refused(f, "a.example", COR_CORRUPT, "x.cert' is there without 'x.key'");
 	write_text(f->config, "certs.d/b.example/x.key", "");
-	assert_refused(f, "b.example", COR_INVALID, "x.key' is there without 'x.cert'");
+	assert_refused(f, "b.example", COR_CORRUPT, "x.key' is there without 'x.cert'");
 }
 
 static void test_broken_files(void **state)
@@ -226,8 +226,8 @@ static void test_broken_files(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		write_text(f->config, "registries.json", bad[i].text);
 		/* Also when it is another registry that is asked for. */
-		assert_refused(f, "other.example", COR_INVALID, bad[i].reason);
-		assert_refused(f, "other.example", COR_INVALID, "registries.json");
+		assert_refused(f, "other.example", COR_CORRUPT, bad[i].reason);
+		assert_refused(f, "other.example", COR_CORRUPT, "registries.json");
 	}
 }
 

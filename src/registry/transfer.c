@@ -271,6 +271,10 @@ static enum outcome judge(struct transfer *t, CURLcode code)
 		return OUTCOME_FAILED;
 	if (code == CURLE_OK && t->answer.whole)
 		return OUTCOME_ANSWERED;
+	if (code == CURLE_OK) { /* libcurl does not mind a head that breaks off */
+		code = CURLE_RECV_ERROR;
+		detail = "the answer has no end of its head";
+	}
 	failure_of_network(code, place, detail, &t->error);
 	if (not_tls(t, code))
 		return OUTCOME_NOT_TLS;

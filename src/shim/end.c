@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end, whatever brings it: the guest is asked to shut down (it syncs and unmounts), the VMM's end is awaited, and only when everything is freed and the
- * truth is on disk do the waiting clients hear of it. A client that has heard of the end may start the container again at once, or use its name. */
+ * truth is on disk do the waiting clients hear of it. A client that has heard of the end may start the container again at once, or use its name.
+ *
+ * A container that goes with its process (`--rm`) is not waited for: nobody can start it again or read its disk, and its name is free once its files are gone.
+ * Those who wait hear of the end as soon as that is so, and the machine goes down behind them, in the same orderly way. */
 #include "shim/shim.h"
 
 #include "base/clock.h"
@@ -97,6 +100,28 @@ static void write_state(struct shim *shim)
 		log_error("%s", err.msg);
 }
 
+/* The truth on disk, and then to all that wait. */
+static void tell(struct shim *shim)
+{
+	shim->told = true;
+	container_log_close(&shim->log, clock_realtime_ns());
+	/* Without the lock it is another shim's container. */
+	if (shim->lock_fd >= 0) {
+		unlinkat(shim->run_dir, "shim.sock", 0);
+		write_state(shim);
+		close_fd(&shim->lock_fd);
+	}
+	service_answer_all(shim);
+	logs_grown(shim);
+	hub_end(shim->hub);
+}
+
+/* Nothing that the machine still does can be seen once it has gone: all its disks go too. */
+static bool leaves_nothing(const struct shim *shim)
+{
+	return shim->record.auto_remove;
+}
+
 static void finish(struct shim *shim)
 {
 	shim->stage = OVER;
@@ -111,17 +136,9 @@ static void finish(struct shim *shim)
 	rpc_conn_free(shim->guest);
 	shim->guest = NULL;
 	cgroup_leave(&shim->cgroup);
-	container_log_close(&shim->log, clock_realtime_ns());
 	rotating_close(&shim->console_log);
-	/* Without the lock it is another shim's container. */
-	if (shim->lock_fd >= 0) {
-		unlinkat(shim->run_dir, "shim.sock", 0);
-		write_state(shim);
-		close_fd(&shim->lock_fd);
-	}
-	service_answer_all(shim);
-	logs_grown(shim);
-	hub_end(shim->hub);
+	if (!shim->told)
+		tell(shim);
 	leave_if_done(shim);
 }
 
@@ -204,6 +221,8 @@ void shim_exited(struct shim *shim, const Coracle__Agent__V1__ExitStatus *status
 	}
 	shim->stage = ENDING;
 	take_down(shim);
+	if (leaves_nothing(shim) && !shim->told)
+		tell(shim);
 }
 
 static void describe_death(struct shim *shim, struct cor_error *err)

@@ -33,7 +33,7 @@ static void read_on(struct log_client *client)
 	if (client->finished || rpc_call_queued(client->call) > RPC_HIGH_WATER)
 		return;
 	r = log_reader_read(&client->reader);
-	if (r > 0 || (r == 0 && client->follow && client->shim->stage != OVER && !client->reader.past_until))
+	if (r > 0 || (r == 0 && client->follow && !client->shim->told && !client->reader.past_until))
 		return;
 	if (r < 0)
 		cor_fail_errno(&err, r, "the container's log");

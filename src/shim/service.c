@@ -176,7 +176,7 @@ static int wait_for_end(void *service, struct rpc_call *call, const ProtobufCMes
 {
 	struct shim *shim = service;
 
-	if (shim->stage != OVER)
+	if (!shim->told)
 		return waiting_add(shim, &shim->waits, call, err);
 	answer_wait(shim, call);
 	return 0;
@@ -198,7 +198,7 @@ static int stop(void *service, struct rpc_call *call, const ProtobufCMessage *re
 
 	if (stop->signal > 64)
 		return cor_fail(err, COR_INVALID, EINVAL, "there is no signal %u", stop->signal);
-	if (shim->stage == OVER) {
+	if (shim->told) {
 		answer_empty(call);
 		return 0;
 	}

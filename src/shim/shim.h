@@ -100,6 +100,7 @@ struct shim {
 	int first_client_fd; /* a duplicate of the one that started us, watched for its end; -1: it is gone */
 	uv_poll_t first_client;
 	bool asked;   /* Start was called */
+	bool told;    /* the end is on disk, and those who waited for it know */
 	bool killing; /* SIGKILL was sent: the machine is next */
 	struct waiting starts, waits, stops;
 	unsigned open_calls; /* streams and calls that wait: the shim ends when none is left */

@@ -122,6 +122,7 @@ static void test_disks(void **state)
 	assert_true(strv_contains(&args, "fd=9,set=2"));
 	assert_true(strv_contains(&args, "fd=20,set=3"));
 	assert_int_equal(count(&args, "driver=qcow2,node-name=root0,backing=base0,"), 1);
+	/* CVE-2026-24834, CVE-2020-2025: what machines share, none of them can write to, whatever its guest does. */
 	assert_int_equal(count(&args, "driver=raw,node-name=base0,read-only=on,"), 1);
 	assert_int_equal(count(&args, "virtio-blk-device,drive=root0,serial=root,"), 1);
 	assert_true(strv_contains(&args, "virtio-blk-device,drive=base1,serial=data"));

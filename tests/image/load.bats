@@ -59,7 +59,7 @@ content() {
 	refused huge-member "is the file complete?"
 }
 
-@test "archives that want to reach outside, or say a thing twice" {
+@test "archives that want to reach outside (CVE-2026-20613, GHSA-4587-w9mm-xxvh), or say a thing twice" {
 	refused dotdot "'../escape'"
 	refused dotdot-inside "'blobs/../escape'"
 	refused absolute "'/tmp/coracle-escape'"
@@ -73,7 +73,7 @@ content() {
 	[ ! -e "$CORACLE_ROOT/images/escape" ]
 }
 
-@test "digests and sizes that are wrong" {
+@test "digests and sizes that are wrong (CVE-2024-3727)" {
 	refused wrong-digest "'odd:latest'" "blobs/sha256/" "damaged or forged"
 	refused wrong-size "and 7 were announced"
 	refused wrong-manifest-size "and 7 were announced"
@@ -83,7 +83,7 @@ content() {
 	refused missing-blob "the archive lacks blobs/sha256/"
 }
 
-@test "images that are none, or not for us" {
+@test "images that are none (CVE-2021-41190, CVE-2026-24054), or not for us" {
 	refused no-layers "no layers"
 	refused fewer-diff-ids "its manifest has 1 layers, its configuration 0"
 	refused artifact "no container image" "'application/vnd.example+json'"
@@ -115,7 +115,7 @@ content() {
 	refused layer-cut-gzip "truncated gzip"
 }
 
-@test "paths and links of a layer are resolved within the image" {
+@test "paths and links of a layer are resolved within the image (CVE-2026-46703, CVE-2026-50163)" {
 	coracle image load -i "$WORK/odd/good-layer-absolute-path.tar"
 	[ "$(content odd /etc/absolute)" = inside ]
 	coracle image load -i "$WORK/odd/good-layer-absolute-link.tar"

@@ -142,6 +142,7 @@ refused() {
 @test "a token for everybody, for those who may, and none for others" {
 	coracle pull -q "$bearer/busybox:1"
 	[ "$(count tokens '.headers.authorization')" -eq 0 ]
+	no_images
 	pull=("$bearer/private/busybox:1")
 	refused
 	forget tokens

@@ -93,14 +93,14 @@ id_of() { skopeo inspect --config --raw "oci-archive:$images/$1.tar" | sha256sum
 	for kind in busybox:1 layers:1 zstd:1 uncompressed:1; do
 		coracle pull -q "$plain/$kind"
 	done
-	pulled=$(cd "$CORACLE_ROOT/images/rootfs" && sha256sum -- * | sort)
+	pulled=$("$here/disk-sum" "$CORACLE_ROOT"/images/rootfs/*)
 	(
 		export CORACLE_ROOT=$WORK/loaded
 		for kind in busybox layers zstd plain; do
 			coracle image load -q -i "$images/$kind.tar"
 		done
 	)
-	loaded=$(cd "$WORK/loaded/images/rootfs" && sha256sum -- * | sort)
+	loaded=$("$here/disk-sum" "$WORK"/loaded/images/rootfs/*)
 	diff <(echo "$pulled") <(echo "$loaded")
 	coracle pull -q "$plain/docker:2"
 	[ "$(ls "$CORACLE_ROOT/images/rootfs" | wc -l)" -eq "$(ls "$WORK/loaded/images/rootfs" | wc -l)" ]
@@ -114,6 +114,9 @@ id_of() { skopeo inspect --config --raw "oci-archive:$images/$1.tar" | sha256sum
 	label() { coracle image inspect "$@" | jq -r '.[0].Config.Labels.for'; }
 	coracle pull -q "$front/platforms:1"
 	[ "$(label "$front/platforms:1")" = "$arch" ]
+	coracle pull -q --platform "linux/$other" "$front/platforms:1"
+	[ "$(label "$front/platforms:1")" = "$arch" ]
+	no_images
 	coracle pull -q --platform "linux/$other" "$front/platforms:1"
 	[ "$(label "$front/platforms:1")" = "$other" ]
 	run coracle pull --platform linux/s390x "$front/platforms:1"
@@ -225,7 +228,8 @@ id_of() { skopeo inspect --config --raw "oci-archive:$images/$1.tar" | sha256sum
 	for name in 'Not A Name' 'x@sha256:abc' '127.0.0.1:99999999/x' '../x' 'http://127.0.0.1/x'; do
 		run --separate-stderr coracle pull "$name"
 		echo "$name: $stderr"
-		[ "$status" -eq 1 ] || [ "$status" -eq 2 ]
+		[ "$status" -ne 0 ]
+		[ "${#stderr_lines[@]}" -eq 1 ]
 	done
 	[ -z "$(coracle image ls -q)" ]
 }

@@ -87,7 +87,7 @@ teardown() { no_images; }
 
 @test "ctrl-C ends a push, and the next one completes" {
 	coracle image load -q -i "$images/large.tar"
-	"$CORACLE" push -q large "$front/interrupted:1" >/dev/null 2>&1 3>&- &
+	env --default-signal=INT "$CORACLE" push -q large "$front/interrupted:1" >/dev/null 2>&1 3>&- &
 	push=$!
 	await at_least front '.method == "POST"' 1
 	kill -INT $push

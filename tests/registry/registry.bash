@@ -9,6 +9,9 @@ registry_roots() {
 	local build=${CORACLE_BUILD:-$top/build}
 	WORK=$(mktemp -d /tmp/cor.XXXXXX)
 	export WORK CORACLE_ROOT=$WORK/data CORACLE_RUNTIME_DIR=$WORK/run CORACLE=${CORACLE:-$build/coracle}
+	# The kernel is in the cache of the real home.
+	CORACLE_KERNEL=${CORACLE_KERNEL:-$("$top/kernel/build.sh")}
+	export CORACLE_KERNEL
 	export HOME=$WORK/home XDG_CONFIG_HOME=$WORK/home/.config CORACLE_CONFIG=$WORK/config XDG_RUNTIME_DIR=$WORK/home
 	export REGISTRY_AUTH_FILE=$WORK/skopeo-auth.json
 	export ASAN_OPTIONS=log_path=$WORK/sanitizer UBSAN_OPTIONS=log_path=$WORK/sanitizer
@@ -98,7 +101,7 @@ authority() {
 		new() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$1.key" -subj "/CN=$1" "${@:2}"; }
 		signed() { openssl x509 -req -in "$1.csr" -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out "$1.crt" -extfile "$1.ext"; }
 		new ca -x509 -days 2 -out ca.crt -addext keyUsage=critical,keyCertSign
-		echo "subjectAltName=IP:127.0.0.1,DNS:localhost" >server.ext
+		echo "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:crypt.test" >server.ext
 		echo "extendedKeyUsage=clientAuth" >client.ext
 		echo "subjectAltName=DNS:elsewhere.example" >elsewhere.ext
 		for name in server client elsewhere; do

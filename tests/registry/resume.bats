@@ -27,7 +27,8 @@ teardown() { no_images; }
 
 # interrupted SIGNAL: a pull of the large image, which is at the large layer's first bytes; sets status.
 interrupted() {
-	"$CORACLE" pull -q "$front/large:1" >"$WORK/said" 2>&1 3>&- &
+	# What a shell starts beside itself does not hear a ctrl-C, unless it is told to.
+	env --default-signal=INT "$CORACLE" pull -q "$front/large:1" >"$WORK/said" 2>&1 3>&- &
 	local pull=$!
 	await at_least front .stopped 1
 	# All that was sent has arrived, and is on the disk of parts.
@@ -47,7 +48,7 @@ part() { echo "$CORACLE_ROOT/images/partial/${layer#sha256:}"; }
 only_the_rest() {
 	log front ".path | contains(\"$layer\")"
 	[ "$(count front ".path | contains(\"$layer\")")" -eq 1 ]
-	[ "$(log front ".path | contains(\"$layer\")" | jq -r .headers.range)" = "bytes=$STOP-" ]
+	[ "$(log front ".path | contains(\"$layer\")" | jq -r .headers.range)" = "bytes=$STOP-$((size - 1))" ]
 	[ "$(log front ".path | contains(\"$layer\")" | jq -r .sent)" -eq $((size - STOP)) ]
 }
 
@@ -86,7 +87,7 @@ only_the_rest() {
 	[ "$(count front ".path | contains(\"$layer\")")" -eq 3 ]
 	ranges=$(log front ".path | contains(\"$layer\")" | jq -r '.headers.range // ""')
 	echo "$ranges"
-	[[ $ranges =~ ^$'\n'bytes=[1-9][0-9]*-$'\n'bytes=[1-9][0-9]*-$ ]]
+	[[ $ranges =~ ^$'\n'bytes=[1-9][0-9]*-[0-9]*$'\n'bytes=[1-9][0-9]*-[0-9]*$ ]]
 	(($(log front ".path | contains(\"$layer\")" | jq -s '[.[].sent] | add') < size + 2000000))
 	in_order
 }
@@ -144,6 +145,7 @@ only_the_rest() {
 	await at_least front '.path | contains("/manifests/")' 2
 	kill -KILL $first
 	wait $first || true
+	await at_least front ".sent == $STOP and (.stopped | not)" 1
 	open_gate front
 	wait $second
 	[ "$(jq -s 'map(select(.stopped | not) | select(.path | contains("'"$layer"'")) | .sent) | add' "$WORK/front/log.jsonl")" -eq "$size" ]

@@ -80,7 +80,7 @@ box() { coracle run --rm "$@"; }
 	[ "$status" -ne 0 ]
 	[ "${lines[0]}" = x ]
 	[[ $output == *"Read-only file system"* ]]
-	# The device itself refuses: not even with all rights can it be written to.
+	# CVE-2026-46695, CVE-2020-28914: the device itself refuses; not even with all rights can it be written to.
 	run box --read-only --privileged busybox dd if=/dev/zero of=/dev/vda bs=512 count=1
 	[ "$status" -ne 0 ]
 	[[ $output == *"not permitted"* ]]

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A fork mounts, tells by one byte how, and ends. Only what is asked for without options of its own is handed out, so that it is never seen how early it was
+ * mounted. The place has a dot before its name, as no container's folder has. */
+#include "init/early_root.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "init/mount.h"
+
+#include <errno.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#define PLACE  GUEST_RUN "/.root"
+#define SERIAL "root"
+#define TYPE   "ext4"
+
+enum how { NOT_THERE, WRITABLE, READ_ONLY };
+
+static enum how mount_disk(void)
+{
+	_free_ char *device = NULL;
+
+	if (disk_find(SERIAL, &device) < 0 || mkdir(PLACE, 0700) < 0)
+		return NOT_THERE;
+	if (mount(device, PLACE, TYPE, 0, NULL) == 0)
+		return WRITABLE;
+	return errno == EACCES && mount(device, PLACE, TYPE, MS_RDONLY, NULL) == 0 ? READ_ONLY : NOT_THERE;
+}
+
+void early_root_begin(struct guest *guest)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return;
+	pid = fork();
+	if (pid == 0) {
+		uint8_t how = (uint8_t)mount_disk();
+
+		_exit(write(fds[1], &how, 1) == 1 ? 0 : 1);
+	}
+	close(fds[1]);
+	if (pid < 0)
+		close(fds[0]);
+	else
+		guest->early_root = fds[0];
+}
+
+static bool is_wanted(enum how how, const Coracle__Agent__V1__Filesystem *wanted)
+{
+	_cleanup_(mount_options_release) struct mount_options options = {0};
+	struct strv list; /* borrowed strings in a borrowed list */
+
+	if (!wanted || !str_equal(wanted->source, "disk:" SERIAL) || !str_equal(wanted->type, TYPE))
+		return false;
+	list = (struct strv){.items = wanted->options, .count = wanted->n_options};
+	mount_options_parse(&list, &options);
+	return !options.data && !options.propagation && options.flags == (how == READ_ONLY ? MS_RDONLY : 0);
+}
+
+bool early_root_take(struct guest *guest, const Coracle__Agent__V1__Filesystem *wanted, const char *target)
+{
+	uint8_t how = NOT_THERE;
+	bool taken;
+
+	if (guest->early_root < 0)
+		return false;
+	(void)!read(guest->early_root, &how, 1);
+	close_fd(&guest->early_root);
+	taken = how != NOT_THERE && is_wanted(how, wanted) && mount(PLACE, target, NULL, MS_MOVE, NULL) == 0;
+	if (how != NOT_THERE && !taken)
+		umount2(PLACE, UMOUNT_NOFOLLOW);
+	rmdir(PLACE);
+	return taken;
+}
