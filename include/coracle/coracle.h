@@ -6,4 +6,5 @@
 #include "coracle/context.h"
 #include "coracle/error.h"
 #include "coracle/image.h"
+#include "coracle/network.h"
 #include "coracle/registry.h"

@@ -11,7 +11,7 @@
 static const struct {
 	const char *path, *words;
 } table[] = {
-	{"coracle", "network volume cp stats pause unpause rename top port diff export "
+	{"coracle", "volume cp stats pause unpause rename top port diff export "
 		    "restart build compose"},
 	{"coracle image", "build"},
 	{"coracle run", RUN_OPTIONS},

@@ -106,7 +106,7 @@ static int choose_networks(struct cor_context *ctx, const struct cor_container_o
 		_cleanup_(network_release) struct network network = {0};
 
 		r = net_request_parse(*text, &request, err);
-		r = r ?: network_read(ctx->roots.data_fd, request.network, &network, err);
+		r = r ?: network_need(ctx->roots.data_fd, request.network, &network, err);
 		if (r == 0)
 			strv_add(networks, *text);
 	}

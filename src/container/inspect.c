@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "container/signal_name.h"
 
+#define NETWORKS_JSON_MAX 65536u
 /* How Docker writes "never". */
 #define NO_TIME "0001-01-01T00:00:00Z"
 
@@ -75,11 +76,25 @@ static json_t *host_json(const struct container_record *record, const json_t *co
 {
 	json_t *capabilities = json_object_get(json_object_get(config, "process"), "capabilities");
 
-	return json_pack("{s:s, s:b, s:I, s:I, s:b, s:b, s:o}", "NetworkMode", "none", "AutoRemove",
+	return json_pack("{s:s, s:b, s:I, s:I, s:b, s:b, s:o}", "NetworkMode",
+			 record->networks.count ? record->networks.items[0] : "none", "AutoRemove",
 			 (int)record->auto_remove, "Memory", (json_int_t)record->machine.memory, "NanoCpus",
 			 (json_int_t)record->machine.nano_cpus, "ReadonlyRootfs",
 			 json_is_true(json_object_get(json_object_get(config, "root"), "readonly")), "Init",
 			 (int)record->reaper, "Capabilities", copy(capabilities, "bounding"));
+}
+
+/* What its shim wrote while it runs (shim/network.c); empty otherwise. */
+static json_t *network_json(const struct roots *roots, const struct container_record *record,
+			    const struct container_state *state)
+{
+	_free_ char *path = str_format("c/%.12s/network.json", record->id);
+	json_t *networks = NULL;
+
+	if (state->status != COR_RUNNING ||
+	    json_read_file(roots->run_fd, path, NETWORKS_JSON_MAX, &networks, NULL) < 0)
+		networks = json_object();
+	return json_pack("{s:o}", "Networks", networks);
 }
 
 json_t *inspect_document(const struct roots *roots, const struct container_record *record,
@@ -88,12 +103,14 @@ json_t *inspect_document(const struct roots *roots, const struct container_recor
 	json_t *args = json_from_strv(&record->args), *document;
 
 	json_array_remove(args, 0);
-	document = json_pack(
-		"{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "Id", record->id, "Created",
-		time_json(record->created_ns), "Path", record->args.count ? record->args.items[0] : "",
-		"Args", args, "State", state_json(state), "Image", record->image_id, "Name",
-		json_sprintf("/%s", record->name), "Config", config_json(record, config), "HostConfig",
-		host_json(record, config), "Machine", machine_json(&record->machine), "Mounts", json_array(),
-		"LogPath", json_sprintf("%s/containers/%s/log", roots->data, record->id));
+	document =
+		json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "Id",
+			  record->id, "Created", time_json(record->created_ns), "Path",
+			  record->args.count ? record->args.items[0] : "", "Args", args, "State",
+			  state_json(state), "Image", record->image_id, "Name",
+			  json_sprintf("/%s", record->name), "Config", config_json(record, config),
+			  "HostConfig", host_json(record, config), "Machine", machine_json(&record->machine),
+			  "Mounts", json_array(), "NetworkSettings", network_json(roots, record, state),
+			  "LogPath", json_sprintf("%s/containers/%s/log", roots->data, record->id));
 	return document;
 }

@@ -326,10 +326,16 @@ int network_read(int data_dir, const char *name, struct network *ret, struct cor
 	r = open_folder(data_dir, &dir, err);
 	if (r < 0)
 		return r;
-	r = read_one(dir, name, ret, err);
+	return read_one(dir, name, ret, err);
+}
+
+int network_need(int data_dir, const char *name, struct network *ret, struct cor_error *err)
+{
+	int r = network_read(data_dir, name, ret, err);
+
 	if (r != -ENOENT || strcmp(name, NETWORK_DEFAULT) != 0)
 		return r;
-	r = create_in(dir, &(struct network_wish){.name = name}, ret, err);
+	r = network_create(data_dir, &(struct network_wish){.name = name}, ret, err);
 	/* Somebody else was faster. */
-	return r == -EEXIST ? read_one(dir, name, ret, err) : r;
+	return r == -EEXIST ? network_read(data_dir, name, ret, err) : r;
 }

@@ -41,8 +41,10 @@ bool network_domain_valid(const char *domain);
 
 /* COR_EXISTS for the name, COR_INVALID for a subnet that is none or overlaps a route of the host or another network (said which), COR_EXHAUSTED. */
 int network_create(int data_dir, const struct network_wish *wish, struct network *ret, struct cor_error *err);
-/* COR_NOT_FOUND; the default network is made when it is not there. */
+/* COR_NOT_FOUND. */
 int network_read(int data_dir, const char *name, struct network *ret, struct cor_error *err);
+/* The same, but that the default network is made when it is not there. */
+int network_need(int data_dir, const char *name, struct network *ret, struct cor_error *err);
 /* Forgets it. The caller has seen to it that nobody uses it. */
 int network_forget(int data_dir, const char *name, struct cor_error *err);
 /* Their names, sorted. */

@@ -201,12 +201,13 @@ int net_join(int data_dir, int run_dir, const struct net_request *request, const
 	struct net_port port = NET_PORT_NONE;
 	struct net_active active;
 	struct net_state state;
-	int r = network_read(data_dir, request->network, &network, err);
+	int r = net_state_open(run_dir, &state, err);
 
-	r = r ?: net_state_open(run_dir, &state, err);
 	if (r < 0)
 		return r;
-	r = net_state_up(&state, &network, &active, &port.names_error, err);
+	/* Under the lock: who removes it holds that too. */
+	r = network_need(data_dir, request->network, &network, err);
+	r = r ?: net_state_up(&state, &network, &active, &port.names_error, err);
 	if (r == 0) {
 		r = join(&state, &active, request, member, &port, err);
 		if (r < 0)

@@ -390,6 +390,31 @@ int net_state_up(struct net_state *state, const struct network *network, struct 
 	return cor_context(err, r, "network '%s'", network->name);
 }
 
+int net_state_restore(struct net_state *state, struct net_active *active, struct cor_error *err)
+{
+	char table[FIREWALL_TABLE_SIZE];
+	_json_ json_t *commands = json_array();
+	struct sweep sweep = {.active = active, .commands = commands, .table = table};
+	int r;
+
+	net_table_name(state, table);
+	r = lease_each(active->leases, sweep_one, &sweep);
+	if (r < 0)
+		cor_fail_errno(err, r, "leases");
+	else if (link_index(active->bridge) < 0)
+		r = make_bridge(state, active, err);
+	if (r == 0) {
+		reattach(state, active, &sweep);
+		set_networks(state, NULL, commands);
+		r = nft_apply(commands, state->lock, err);
+	}
+	free(sweep.held);
+	if (r < 0)
+		return cor_context(err, r, "network '%s'", active->network.name);
+	(void)names_start(active->dir, &active->network, active->bridge);
+	return 0;
+}
+
 /* ---- down ---- */
 
 /* The folder goes last: as long as it is there, whoever comes next carries on from wherever this was cut short. */

@@ -29,8 +29,8 @@ static void print(const struct net_port *port)
 	fflush(stdout);
 }
 
-static int stay(int data, int run, const struct net_request *request, const struct net_member *member, int wait,
-		struct cor_error *err)
+static int stay(int data, int run, const struct net_request *request, const struct net_member *member,
+		int wait, struct cor_error *err)
 {
 	struct net_port port = NET_PORT_NONE;
 	char byte;
