@@ -44,13 +44,13 @@ static char *news(const struct plain *plain, const struct cor_transfer *t, const
 		return !plain->begun ? beginning(t, push) : due ? how_far(t, rate) : NULL;
 	case COR_TRANSFER_RETRYING:
 		return changed && due ? text_copy(bars_state(t->state, push)) : NULL;
-	case COR_TRANSFER_EXISTS:
+	default:
+		if (!changed)
+			return NULL;
 		/* It was here, and has been unpacked: to say the first again would be odd. */
 		if (plain->state == COR_TRANSFER_UNPACKING)
 			return text_copy(bars_state(COR_TRANSFER_DONE, push));
-		/* fall through */
-	default:
-		return changed ? text_copy(bars_state(t->state, push)) : NULL;
+		return text_copy(bars_state(t->state, push));
 	}
 }
 

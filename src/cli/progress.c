@@ -24,6 +24,7 @@ static const int enders[] = {SIGINT, SIGTERM, SIGHUP};
 
 static struct {
 	volatile sig_atomic_t number;
+	bool taken;
 	struct sigaction before[COUNT(enders)];
 } interrupted;
 
@@ -54,11 +55,17 @@ enum progress_mode progress_mode(const char *how, bool quiet)
 
 void progress_begin(struct progress *progress, enum progress_mode mode, bool push)
 {
+	*progress = (struct progress){.mode = mode, .push = push};
+	interrupted.number = 0;
+	interrupted.taken = false;
+}
+
+static void take_signals(void)
+{
 	/* SA_RESETHAND: the second signal ends us, whatever the library is doing. */
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 
-	*progress = (struct progress){.mode = mode, .push = push};
-	interrupted.number = 0;
+	interrupted.taken = true;
 	sigemptyset(&action.sa_mask);
 	for (size_t i = 0; i < COUNT(enders); i++) {
 		/* What our parent has us ignore (nohup) stays ignored. */
@@ -66,6 +73,13 @@ void progress_begin(struct progress *progress, enum progress_mode mode, bool pus
 		if (interrupted.before[i].sa_handler != SIG_IGN)
 			sigaction(enders[i], &action, NULL);
 	}
+}
+
+static void give_signals_back(void)
+{
+	for (size_t i = 0; interrupted.taken && i < COUNT(enders); i++)
+		sigaction(enders[i], &interrupted.before[i], NULL);
+	interrupted.taken = false;
 }
 
 /* How many rows the frame takes that stands on the terminal. A window that has become narrower folds its lines. */
@@ -181,6 +195,8 @@ int progress_update(void *userdata, const struct cor_transfer *transfers, size_t
 	struct progress *progress = userdata;
 	int64_t now = now_ns();
 
+	if (!interrupted.taken)
+		take_signals();
 	if (progress->mode != PROGRESS_NONE) {
 		if (count > progress->count) {
 			progress->rates = grow(progress->rates, progress->count, count, sizeof(struct rate));
@@ -207,8 +223,7 @@ int progress_end(struct progress *progress, int r, int *ret_status, struct cor_e
 		measure(&rows, &columns);
 		draw(progress, rows, columns);
 	}
-	for (size_t i = 0; i < COUNT(enders); i++)
-		sigaction(enders[i], &interrupted.before[i], NULL);
+	give_signals_back();
 	words_release(&progress->next);
 	words_release(&progress->drawn);
 	free(progress->rates);

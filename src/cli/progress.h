@@ -35,7 +35,8 @@ struct progress {
 	int64_t drawn_ns;
 };
 
-/* From here on signals are taken. progress_end must follow. One at a time. */
+/* progress_end must follow. One at a time. Signals are taken from the first progress_update on: before it nothing came that could be lost, and the library, which
+ * may be waiting for a registry that is silent, could not be told. */
 void progress_begin(struct progress *progress, enum progress_mode mode, bool push);
 
 /* A cor_progress_fn. */

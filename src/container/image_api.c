@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The cor_image_* calls: src/image does the work, and this file knows which containers use an image. */
 #include "container/context.h"
+#include "container/image_users.h"
 #include "container/store.h"
 
 #include <errno.h>
@@ -43,8 +44,15 @@ int cor_image_tag(struct cor_context *ctx, const char *ref, const char *new_name
 	return r ?: image_tag(images, ref, new_name, err);
 }
 
+static bool is_made_of(const struct container_record *record, const char *image)
+{
+	const char *slash = record->rootfs ? strrchr(record->rootfs, '/') : NULL;
+
+	return str_equal(record->image_id, image) || (slash && strcmp(slash + 1, image) == 0);
+}
+
 /* An image is in use while any container was made of it: a stopped one's disk is an overlay of the image's. */
-static bool used_by_container(void *userdata, const char *image_id, char **ret_name)
+bool used_by_container(void *userdata, const char *image, char **ret_name)
 {
 	struct cor_context *ctx = userdata;
 	_strv_ struct strv ids = {0};
@@ -59,7 +67,7 @@ static bool used_by_container(void *userdata, const char *image_id, char **ret_n
 		_cleanup_(container_record_release) struct container_record record = {0};
 		int r = container_record_read(&ctx->roots, id, &record, NULL);
 
-		if (r == -ENOENT || (r == 0 && !str_equal(record.image_id, image_id)))
+		if (r == -ENOENT || (r == 0 && !is_made_of(&record, image)))
 			continue;
 		/* One whose record cannot be read may have been made of it. */
 		*ret_name = r < 0 ? xstrndup(id, ID_SHORT_SIZE - 1) : xstrdup(record.name);

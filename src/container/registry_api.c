@@ -5,11 +5,6 @@
 
 #include <errno.h>
 
-static int missing(struct cor_error *err)
-{
-	return cor_fail(err, COR_UNSUPPORTED, ENOSYS, "not built yet");
-}
-
 void cor_image_pulled_release(struct cor_image_pulled *pulled)
 {
 	free(pulled->name);
@@ -34,14 +29,4 @@ int cor_image_push(struct cor_context *ctx, const char *ref, const struct cor_im
 	int r = context_images(ctx, &images, err);
 
 	return r ?: image_push(images, ref, options, ret_digest, err);
-}
-
-int cor_system_df(struct cor_context *ctx, char **ret_json, struct cor_error *err)
-{
-	return missing(err);
-}
-
-int cor_system_check(struct cor_context *ctx, bool repair, char **ret_json, struct cor_error *err)
-{
-	return missing(err);
 }

@@ -38,8 +38,8 @@ int image_push(struct image_store *store, const char *ref, const struct cor_imag
 	       char **ret_digest, struct cor_error *err);
 
 /* Who uses images: called with the store locked, so that no new user appears meanwhile. Returns true, and in *ret_name (the caller's) who,
- * when something holds the image of that id ("sha256:…"). */
-typedef bool image_used_fn(void *userdata, const char *image_id, char **ret_name);
+ * when something holds the image of that id ("sha256:…"), or the disk of that file name ("KEY.ext4"). */
+typedef bool image_used_fn(void *userdata, const char *image, char **ret_name);
 
 /* used may be NULL: nothing is in use. */
 int image_remove(struct image_store *store, const char *ref, bool force, image_used_fn *used, void *userdata,
@@ -49,6 +49,13 @@ int image_save(struct image_store *store, const char *const *refs, size_t count,
 	       const struct cor_image_save_options *options, struct cor_error *err);
 int image_prune(struct image_store *store, const struct cor_image_prune_options *options, image_used_fn *used,
 		void *userdata, struct cor_strings *ret_removed, uint64_t *ret_reclaimed,
+		struct cor_error *err);
+
+/* Images, Disks and Parts of coracle/image.h's cor_system_df, added to *facts. */
+int image_usage(struct image_store *store, image_used_fn *used, void *userdata, json_t *facts,
+		struct cor_error *err);
+/* The store's part of cor_system_check: adds to the array what is not as it must be. */
+int image_check(struct image_store *store, bool repair, image_used_fn *used, void *userdata, json_t *problems,
 		struct cor_error *err);
 
 /* An image made ready to run. */

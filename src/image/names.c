@@ -170,7 +170,7 @@ static int remove_locked(struct image_store *store, const char *ref, bool force,
 	r = index_write(store, &index, err);
 	if (r < 0)
 		return r;
-	sweep_unneeded(store, &index);
+	sweep_unneeded(store, &index, used, userdata);
 	sweep_parts(store, PART_AGE_S);
 	return 0;
 }

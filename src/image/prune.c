@@ -92,7 +92,7 @@ int image_prune(struct image_store *store, const struct cor_image_prune_options 
 		return r;
 	/* Parts first: one that was complete may have a second name among the blobs, and counts when the last of them goes. */
 	freed = sweep_parts(store, 0);
-	freed += sweep_unneeded(store, &index);
+	freed += sweep_unneeded(store, &index, used, userdata);
 	*ret_reclaimed = freed;
 	*ret_removed = (struct cor_strings){.items = told.items, .count = told.count};
 	told = (struct strv){0};

@@ -119,9 +119,11 @@ static int find_child(const struct image_store *store, struct registry *registry
 static int parse_manifest(struct remote_image *image, bool wanted, struct cor_error *err)
 {
 	const struct remote_document *document = &image->document;
+	enum media_kind kind = MEDIA_OTHER;
 	_json_ json_t *json = NULL;
 	int r = json_parse_object(document->data, document->size, document->digest, &json, err);
 
+	r = r ?: manifest_check_type(json, document->media_type, &kind, err);
 	if (r < 0)
 		return r;
 	return wanted ? manifest_parse(json, &image->manifest, err)
@@ -211,9 +213,11 @@ static int from_index(const struct image_store *store, struct registry *registry
 		      const struct remote_wish *wish, struct remote *remote, struct cor_error *err)
 {
 	_manifest_index_ struct manifest_index index = {0};
+	enum media_kind kind = MEDIA_OTHER;
 	_json_ json_t *json = NULL;
 	int r = json_parse_object(remote->root.data, remote->root.size, remote->root.digest, &json, err);
 
+	r = r ?: manifest_check_type(json, remote->root.media_type, &kind, err);
 	r = r ?: manifest_index_parse(json, &index, err);
 	return r ?: add_children(store, registry, wish, &index, remote, err);
 }

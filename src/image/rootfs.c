@@ -6,7 +6,6 @@
  * root ever needs, and an empty one of that size is 70 KB on the host, is laid out in a few milliseconds and mounts as fast as a small one. */
 #include "image/rootfs.h"
 
-#include "base/size.h"
 #include "base/str.h"
 #include "image/ext4.h"
 #include "image/hash.h"
@@ -18,7 +17,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define DISK_SIZE (64 * GIB)
 /* Part of the key: to be raised when the same layers are to become other bytes. Containers' overlays lie on the older disks, so whoever raises it
  * must have the sweep in names.c keep both names of an image that is in use. */
 #define ROOTFS_FORMAT 1

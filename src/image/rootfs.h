@@ -2,11 +2,13 @@
 /* Unpacked stacks of layers: rootfs/KEY.ext4. */
 #pragma once
 
+#include "base/size.h"
 #include "image/source.h"
 #include "image/store.h"
 #include "oci/image_config.h"
 #include "oci/manifest.h"
 
+#define DISK_SIZE        (64 * GIB) /* of the file, sparse */
 #define ROOTFS_NAME_SIZE (DIGEST_HEX_SIZE + 5)
 
 /* How layers are opened for reading: *ret is the caller's. They are opened in their order, each while the one before it is still read. */

@@ -9,7 +9,6 @@
 #include "image/hash.h"
 #include "image/stream.h"
 #include "image/tarwriter.h"
-#include "oci/reference.h"
 
 #include <errno.h>
 #include <sys/file.h>
@@ -180,7 +179,6 @@ static int list_image(struct save *save, const struct image_child *child, const 
 		      struct cor_error *err)
 {
 	_free_ char *path = config_path(save, child->manifest.config.digest);
-	_free_ char *familiar = name && !strchr(name, '@') ? reference_familiar(name) : NULL;
 	json_t *item = find_listed(save, path);
 	int r = 0;
 
@@ -192,8 +190,9 @@ static int list_image(struct save *save, const struct image_child *child, const 
 	if (r == 0 && save->format == COR_ARCHIVE_DOCKER)
 		r = add_member(save, steal_ptr(path), child->manifest.config.digest,
 			       child->manifest.config.size, NULL, err);
-	if (familiar)
-		json_array_append_new(json_object_get(item, "RepoTags"), json_string(familiar));
+	/* In full: podman takes short ones for its own. */
+	if (name && !strchr(name, '@'))
+		json_array_append_new(json_object_get(item, "RepoTags"), json_string(name));
 	return r;
 }
 

@@ -126,6 +126,8 @@ void sweep_each_file(int dir, sweep_visit_fn *visit, void *userdata)
 struct sweep {
 	const struct image_store *store;
 	const struct needed *needed;
+	image_used_fn *used;
+	void *userdata;
 	int64_t oldest_s; /* parts written to since then stay */
 	uint64_t freed;
 };
@@ -142,14 +144,17 @@ static void visit_disk(void *userdata, const char *file)
 {
 	struct sweep *sweep = userdata;
 
-	if (!needs_disk(sweep->needed, file))
+	_free_ char *user = NULL;
+
+	if (!needs_disk(sweep->needed, file) && !(sweep->used && sweep->used(sweep->userdata, file, &user)))
 		sweep->freed += store_remove_file(sweep->store->rootfs, file);
 }
 
-uint64_t sweep_unneeded(const struct image_store *store, const struct index *index)
+uint64_t sweep_unneeded(const struct image_store *store, const struct index *index, image_used_fn *used,
+			void *userdata)
 {
 	_needed_ struct needed needed = {0};
-	struct sweep sweep = {.store = store, .needed = &needed};
+	struct sweep sweep = {.store = store, .needed = &needed, .used = used, .userdata = userdata};
 
 	needed_collect(store, index, &needed);
 	sweep_each_file(store->blobs, visit_blob, &sweep);

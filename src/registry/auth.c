@@ -116,7 +116,7 @@ static int take_realm(struct place *place, const struct challenge *challenge, st
 }
 
 static int challenged_bearer(struct place *place, const char *scope, const struct challenge *challenge,
-			     struct auth_waiter *waiter, struct cor_error *err)
+			     bool sent, struct auth_waiter *waiter, struct cor_error *err)
 {
 	int r = take_realm(place, challenge, err);
 	struct token *token;
@@ -125,7 +125,8 @@ static int challenged_bearer(struct place *place, const char *scope, const struc
 		return r;
 	place->scheme = CHALLENGE_BEARER;
 	token = make_token(place, scope);
-	token_discard(token);
+	if (sent) /* otherwise one that has come meanwhile, for somebody else who asked at the same time, will do */
+		token_discard(token);
 	str_set(&token->asked, challenge->scope);
 	return auth_prepare(place, scope, waiter, err);
 }
@@ -139,7 +140,7 @@ int auth_challenged(struct place *place, const char *scope, const struct answer 
 	if (r < 0)
 		return r;
 	if (challenge.scheme == CHALLENGE_BEARER)
-		return challenged_bearer(place, scope, &challenge, waiter, err);
+		return challenged_bearer(place, scope, &challenge, sent, waiter, err);
 	if (challenge.scheme != CHALLENGE_BASIC)
 		return AUTH_NOTHING;
 	if (sent && place->scheme == CHALLENGE_BASIC)

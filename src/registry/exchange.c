@@ -15,7 +15,6 @@
 #include <time.h>
 
 #define SKIP_MAX       (256u << 10) /* of a body that nobody wants, so that the connection can be used again */
-#define CHALLENGES_MAX 2            /* one for nothing, one for a token that is not taken any more */
 
 enum mode { MODE_DELIVER, MODE_SKIP, MODE_EXPLAIN };
 
@@ -25,7 +24,8 @@ struct exchange {
 	struct url url;
 	bool home;
 	bool shown; /* an Authorization header was sent */
-	unsigned redirects, challenges;
+	bool challenged; /* once is enough: what was fetched for this very question is not taken, so another would not be */
+	unsigned redirects;
 	struct transfer *transfer;
 	struct auth_waiter waiter;
 	struct timer later; /* for ends that must not come from exchange_start */
@@ -187,9 +187,11 @@ static void challenged(struct exchange *ex, const struct answer *answer)
 {
 	int r = AUTH_NOTHING;
 
-	if (ex->home && answer->challenges.count > 0 && ex->challenges++ < CHALLENGES_MAX)
+	if (ex->home && answer->challenges.count > 0 && !ex->challenged) {
+		ex->challenged = true;
 		r = auth_challenged(ex->request.place, ex->request.scope, answer, ex->shown, &ex->waiter,
 				    &ex->error);
+	}
 	if (r == AUTH_READY)
 		send_request(ex);
 	else if (r == AUTH_NOTHING)

@@ -115,10 +115,10 @@ static int refused(const struct answer *answer, const char *said, const char *do
 			err, COR_PERMISSION, EACCES,
 			"%d from %.100s%s: it may not be there, or need a login: 'coracle login %.100s'",
 			answer->status, domain, said, domain);
-	return cor_fail(
-		err, COR_PERMISSION, EACCES,
-		"%d from %.100s%s: '%.60s' may not do that; to be somebody else: 'coracle login %.100s'",
-		answer->status, domain, said, user, domain);
+	return cor_fail(err, COR_PERMISSION, EACCES,
+			"%d from %.100s%s: '%.60s' may not do that, or the password is not right: 'coracle "
+			"login %.100s'",
+			answer->status, domain, said, user, domain);
 }
 
 /* Some say what is wrong in plain text, and some of them do not say that it is. */

@@ -139,27 +139,54 @@ static void fetched(void *userdata, enum outcome outcome, const struct answer *a
 	tell(token, outcome, &error);
 }
 
-/* Our own scope, and what the registry asked for beyond it: some have other names for a repository inside than outside. */
-static void add_scopes(const struct token *token, struct url *url)
+/* Whether one of the scopes is for what this one is for, whatever the actions: "repository:a/b:pull". */
+static bool names_same(const struct strv *wanted, const char *scope)
 {
-	_strv_ struct strv words = strv_split(token->scope, ' '), seen = {0};
+	const char *colon = strrchr(scope, ':'), *word;
+	size_t size = colon ? (size_t)(colon + 1 - scope) : strlen(scope) + 1;
+
+	strv_foreach (wanted, i, word)
+		if (strncmp(word, scope, size) == 0)
+			return true;
+	return false;
+}
+
+/* Our own scope, and what the registry asked for beyond it: some have other names for a repository inside than outside. */
+static struct strv scopes(const struct token *token)
+{
+	_strv_ struct strv words = strv_split(token->scope, ' ');
+	struct strv wanted = {0};
 	const char *word;
 
+	strv_foreach (&words, i, word)
+		if (*word)
+			strv_add(&wanted, word);
 	if (token->asked) {
 		_strv_ struct strv more = strv_split(token->asked, ' ');
-		strv_add_all(&words, &more);
+
+		strv_foreach (&more, i, word)
+			if (*word && !names_same(&wanted, word))
+				strv_add(&wanted, word);
 	}
-	strv_foreach (&words, i, word) {
-		if (*word && !strv_contains(&seen, word))
-			url_add_query(url, "scope", word);
-		strv_add(&seen, word);
-	}
+	return wanted;
+}
+
+/* One parameter each in a query. */
+static void add_scopes(const struct token *token, struct url *url)
+{
+	_strv_ struct strv wanted = scopes(token);
+	const char *word;
+
+	strv_foreach (&wanted, i, word)
+		url_add_query(url, "scope", word);
 }
 
 /* The form of the OAuth2 grant is written as if it were a query. */
 static char *grant_form(const struct token *token)
 {
 	struct url form = {.target = xstrdup("")};
+	_strv_ struct strv wanted = scopes(token);
+	_free_ char *joined = strv_join(&wanted, " ");
 	char *text;
 
 	url_add_query(&form, "grant_type", "refresh_token");
@@ -167,7 +194,8 @@ static char *grant_form(const struct token *token)
 	url_add_query(&form, "client_id", CLIENT_ID);
 	if (token->place->service)
 		url_add_query(&form, "service", token->place->service);
-	add_scopes(token, &form);
+	if (wanted.count > 0)
+		url_add_query(&form, "scope", joined);
 	text = xstrdup(form.target + 1);
 	explicit_bzero(form.target, strlen(form.target));
 	url_release(&form);

@@ -161,6 +161,9 @@ static void set_limits(struct transfer *t)
 	curl->easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl->easy_setopt(t->easy, CURLOPT_PATH_AS_IS, 1L);
 	curl->easy_setopt(t->easy, CURLOPT_BUFFERSIZE, BUFFER_SIZE);
+	curl->easy_setopt(t->easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl->easy_setopt(t->easy, CURLOPT_TCP_KEEPIDLE, 20L);
+	curl->easy_setopt(t->easy, CURLOPT_TCP_KEEPINTVL, 10L);
 	curl->easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, t->request.connect_ms);
 	curl->easy_setopt(t->easy, CURLOPT_LOW_SPEED_LIMIT, t->engine->limits.stall_rate);
 	curl->easy_setopt(t->easy, CURLOPT_LOW_SPEED_TIME, t->request.stall_s);
@@ -266,6 +269,7 @@ static enum outcome judge(struct transfer *t, CURLcode code)
 {
 	_free_ char *place = url_place(&t->url);
 	const char *detail = *t->detail ? t->detail : t->engine->curl.easy_strerror(code);
+	long errnum = 0;
 
 	if (t->failed)
 		return OUTCOME_FAILED;
@@ -275,6 +279,9 @@ static enum outcome judge(struct transfer *t, CURLcode code)
 		code = CURLE_RECV_ERROR;
 		detail = "the answer has no end of its head";
 	}
+	t->engine->curl.easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &errnum);
+	if (code == CURLE_COULDNT_CONNECT && errnum > 0)
+		detail = strerror((int)errnum); /* libcurl's words repeat the address */
 	failure_of_network(code, place, detail, &t->error);
 	if (not_tls(t, code))
 		return OUTCOME_NOT_TLS;
@@ -392,13 +399,15 @@ static int time_to_wait(const struct engine *engine, int timeout_ms)
 int engine_run(struct engine *engine, int timeout_ms, struct cor_error *err)
 {
 	CURLMcode code = CURLM_OK;
+	bool happened;
 	int running;
 
 	for (int round = 0; round < 2; round++) {
 		code = engine->curl.multi_perform(engine->multi, &running);
 		if (code != CURLM_OK)
 			break;
-		if (end_transfers(engine) | fire_timers(engine))
+		happened = end_transfers(engine);
+		if (fire_timers(engine) || happened)
 			return 0;
 		if (round == 0)
 			code = engine->curl.multi_poll(engine->multi, NULL, 0,

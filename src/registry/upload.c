@@ -300,6 +300,7 @@ static void fill_part(struct upload *upload, struct exchange_request *request, s
 	request->body_offset = upload->done;
 	request->body_size = upload->part;
 	request->fd = upload->u.fd;
+	request->settles = true;
 	strv_addf(headers, "Content-Range: %llu-%llu", (unsigned long long)upload->done,
 		  (unsigned long long)(upload->done + upload->part - 1));
 	strv_add(headers, "Content-Type: application/octet-stream");

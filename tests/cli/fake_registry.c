@@ -4,7 +4,8 @@
  *   missing, private, broken    fails        absent…       is not here before it was pulled
  *   …unchanged                  is all here  …many         has 60 blobs instead of 4
  *   …endless                    does not end before it is cancelled
- *   …deaf                       calls no progress and does not end at all
+ *   …deaf                       does not listen and does not end at all
+ *   …silent                     the same, before it has called progress
  */
 #include "fake.h"
 
@@ -120,12 +121,14 @@ static int transfer(const char *ref, const struct cor_registry_options *options,
 	struct transfers t;
 
 	fake_call("scheme=%s concurrent=%u", options->scheme ? options->scheme : "-", options->concurrent);
-	if (strstr(ref, "deaf"))
+	if (strstr(ref, "silent"))
 		hear_nothing();
 	transfers_init(&t, ref, push);
 	do {
 		if (options->progress && options->progress(options->userdata, t.items, t.count) != 0)
 			return fake_fail(err, COR_CANCELLED, ECANCELED, "cancelled");
+		if (strstr(ref, "deaf"))
+			hear_nothing();
 		usleep(TICK_US);
 		if (strstr(ref, "broken") && t.items[2].done > t.items[2].total / 4)
 			return fake_fail(err, COR_CORRUPT, EBADMSG, "'%s': a layer is not what was promised",

@@ -189,6 +189,11 @@ setup() {
 	"$terminal" "expect deaf" "signal INT" "expect deaf" "signal INT" "exit -2" cooked -- "$fake" pull -q deaf
 }
 
+@test "the first signal ends a pull that waits for a silent registry" {
+	"$terminal" "expect deaf" "signal INT" "exit -2" cooked -- "$fake" pull silent
+	"$terminal" "expect deaf" "signal TERM" "exit -15" cooked -- "$fake" run absent-silent
+}
+
 @test "nohup: a signal that is ignored stays ignored" {
 	"$terminal" "expect downloading" "signal HUP" "signal INT" "expect interrupted" "exit 130" -- \
 		bash -c "trap '' HUP; exec '$fake' pull --progress plain endless"

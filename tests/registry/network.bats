@@ -16,7 +16,6 @@ setup_file() {
 		--map "plain.test=$(address plain)"
 	put busybox "$(address plain)/busybox:1"
 	put busybox "$(address plain)/library/busybox:latest"
-	put busybox "$(address plain)/cache/library/busybox:latest"
 }
 
 teardown_file() { end_all; }
@@ -49,10 +48,14 @@ registries() { jq -n "$@" >"$CORACLE_CONFIG/registries.json"; }
 }
 
 @test "a mirror of docker.io, below a path" {
-	registries --arg m "http://$first/cache" '{registries: {"docker.io": {mirrors: [$m]}}}'
+	registry below prefix=/cache/
+	front before "$(address below)"
+	registries --arg m "http://$(address before)/cache" '{registries: {"docker.io": {mirrors: [$m]}}}'
 	coracle pull -q busybox
-	log first true | jq -r .path
-	[ "$(count first '.path | startswith("/v2/cache/library/busybox/")')" -eq "$(count first true)" ]
+	log before true | jq -r .path
+	[ "$(count before '.path | startswith("/cache/v2/library/busybox/")')" -eq 3 ]
+	end before
+	end below
 	coracle image inspect docker.io/library/busybox:latest
 }
 

@@ -59,7 +59,7 @@ end_all() {
 }
 
 # (It takes every variable REGISTRY_... for configuration.)
-# registry NAME [tls] [client-certificates] [users] [token=URL]: a docker-registry. All of a file have the same storage. Users is alice with the password "wonder land".
+# registry NAME [tls] [client-certificates] [users] [token=URL] [prefix=/PATH/]: a docker-registry. All of a file have the same storage. Users is alice with the password "wonder land".
 registry() {
 	local name=$1 word
 	shift
@@ -73,6 +73,7 @@ registry() {
 		for word; do
 			case $word in
 			tls) authority && printf '  tls:\n    certificate: %s\n    key: %s\n' "$WORK"/tls/server.{crt,key} ;;
+			prefix=*) echo "  prefix: ${word#prefix=}" ;;
 			client-certificates) printf '    clientcas: [%s]\n' "$WORK/tls/ca.crt" ;;
 			esac
 		done

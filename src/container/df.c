@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `system df`: what images and containers take of the host's disk. */
+#include "base/file.h"
+#include "base/json.h"
+#include "container/context.h"
+#include "container/image_users.h"
+#include "container/store.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+/* All files of a bundle: its overlay, its logs, its documents. */
+static json_int_t folder_size(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	json_int_t size = 0;
+
+	if (!d)
+		close_fd(&fd);
+	while (d && (entry = readdir(d))) {
+		_fd_ int sub = -1;
+		struct stat st;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		    fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		size += (json_int_t)st.st_blocks * 512;
+		if (S_ISDIR(st.st_mode))
+			sub = openat(dirfd(d), entry->d_name,
+				     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		size += sub >= 0 ? folder_size(sub) : 0;
+	}
+	return size;
+}
+
+static int containers_usage(struct cor_context *ctx, json_t *facts, struct cor_error *err)
+{
+	json_int_t active = 0, size = 0, reclaimable = 0;
+	_strv_ struct strv ids = {0};
+	const char *id;
+	int r = container_ids(&ctx->roots, &ids, err);
+
+	if (r < 0)
+		return r;
+	strv_foreach (&ids, i, id) {
+		bool runs = container_is_locked(&ctx->roots, id) != 0;
+		_fd_ int dir = container_data_dir(&ctx->roots, id);
+		json_int_t one = dir < 0 ? 0 : folder_size(dir);
+
+		active += runs;
+		size += one;
+		reclaimable += runs ? 0 : one;
+	}
+	json_object_set_new(facts, "Containers",
+			    json_pack("{s:I, s:I, s:I, s:I}", "Total", (json_int_t)ids.count, "Active",
+				      active, "Size", size, "Reclaimable", reclaimable));
+	return 0;
+}
+
+int cor_system_df(struct cor_context *ctx, char **ret_json, struct cor_error *err)
+{
+	_json_ json_t *facts = json_object();
+	struct image_store *images;
+	int r = context_images(ctx, &images, err);
+
+	r = r ?: image_usage(images, used_by_container, ctx, facts, err);
+	r = r ?: containers_usage(ctx, facts, err);
+	if (r < 0)
+		return r;
+	*ret_json = json_dumps(facts, JSON_INDENT(4));
+	return 0;
+}
