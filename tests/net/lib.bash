@@ -57,6 +57,37 @@ network_traces() {
 	inside ip -o link | grep -v -e ' lo:' -e ' up0@' || true
 	inside nft list ruleset
 	ls "$CORACLE_RUNTIME_DIR"/net/*/n 2>/dev/null || true
-	pgrep -u 1999999999 -f "interface=corb.*" || true
+	local pid
+	for pid in $(pgrep dnsmasq); do
+		[[ $(stat -L -c %i "/proc/$pid/ns/net" 2>/dev/null) == "$(stat -L -c %i "/proc/$HOST/ns/net")" ]] && echo "dnsmasq $pid"
+	done
+	true
 }
-no_network() { [[ -z $(network_traces) ]]; }
+no_network() {
+	local traces
+	traces=$(network_traces)
+	[[ -z $traces ]] || { echo "$traces" >"$WORK/traces"; return 1; }
+}
+
+# joined NAME [OPTIONS [NETWORK]]: NAME joins without a machine (join_network.c) and stays; what it prints is in $WORK/NAME.out, and frames can be written to
+# ${joined_in[NAME]}. leave NAME: it goes.
+declare -gA joined_in joined_pid
+joined() {
+	local build=${CORACLE_BUILD:-$top/build} name=$1 request=${3:-default}${2:+,$2} id fd
+	id=$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
+	mkfifo "$WORK/$name.in"
+	inside "$build/tests/net/join-network" "$CORACLE_ROOT" "$CORACLE_RUNTIME_DIR" "$request" "$id" "$name" <"$WORK/$name.in" >"$WORK/$name.out" 2>"$WORK/$name.err" 3>&- &
+	joined_pid[$name]=$!
+	exec {fd}>"$WORK/$name.in"
+	joined_in[$name]=$fd
+	await grep -q . "$WORK/$name.out" "$WORK/$name.err"
+	cat "$WORK/$name.err"
+	[[ -s $WORK/$name.out ]]
+}
+leave() {
+	local fd=${joined_in[$1]}
+	echo . >&"$fd"
+	exec {fd}>&-
+	wait "${joined_pid[$1]}"
+	rm -f "$WORK/$1.in"
+}

@@ -1,0 +1,62 @@
+# A guest that claims what is another's: the frames go into its tap, as a machine's would, and are looked for on the bridge and on another container's port.
+
+setup_file() {
+	load lib
+	export WORK
+	WORK=$(mktemp -d /tmp/cor.XXXXXX)
+	mkdir "$WORK/data" "$WORK/run"
+	export CORACLE_ROOT=$WORK/data CORACLE_RUNTIME_DIR=$WORK/run
+	namespaces
+}
+teardown_file() {
+	load lib
+	namespaces_end
+	rm -rf "$WORK"
+}
+setup() { load lib; }
+
+# listen DEVICE: what comes by there goes into $WORK/DEVICE.pcap, from the return on.
+listen() {
+	inside tcpdump -i "$1" -U -w "$WORK/$1.pcap" >"$WORK/$1.out" 2>&1 3>&- &
+	listeners+=($!)
+	await grep -q listening "$WORK/$1.out"
+}
+
+all_good_ones_seen() {
+	[ "$(python3 "$BATS_TEST_DIRNAME/frames.py" seen "$WORK/frames" "$WORK"/cor*.pcap | grep -c ^good)" -eq "$(grep -c ^good "$WORK/frames")" ]
+}
+
+@test "what is its own goes through; no frame that claims another's does" {
+	local attacker victim bridge listeners=()
+	joined attacker "mac=02:00:00:00:00:0a"
+	joined victim "mac=02:00:00:00:00:0b"
+	read -ra attacker <"$WORK/attacker.out"
+	read -ra victim <"$WORK/victim.out"
+	bridge=$(inside ip -o link show type bridge | grep -o 'corb[0-9a-f]*')
+	python3 "$BATS_TEST_DIRNAME/frames.py" make "${attacker[@]:1:3}" "${victim[@]:1:3}" "$(inside ip -j link show "$bridge" | jq -r '.[0].address')" >"$WORK/frames"
+	listen "$bridge"
+	listen "${victim[0]}"
+	# The good ones last: when they are there, the bad ones have been before, or never.
+	{ grep ^bad "$WORK/frames"; grep ^good "$WORK/frames"; } | cut -f3 >&"${joined_in[attacker]}"
+	await all_good_ones_seen
+	kill "${listeners[@]}"
+	wait "${listeners[@]}" || true
+	run python3 "$BATS_TEST_DIRNAME/frames.py" seen "$WORK/frames" "$WORK/$bridge.pcap" "$WORK/${victim[0]}.pcap"
+	echo "$output"
+	[ "$(grep -c ^good <<<"$output")" -eq 7 ]
+	! grep ^bad <<<"$output"
+	# Each of them would have been seen where there are no rules.
+	inside nft delete table bridge "$(inside nft list tables bridge | cut -d' ' -f3)"
+	listeners=()
+	listen "$bridge"
+	listen "${victim[0]}"
+	{ grep ^bad "$WORK/frames"; grep ^good "$WORK/frames"; } | cut -f3 >&"${joined_in[attacker]}"
+	await all_good_ones_seen
+	kill "${listeners[@]}"
+	run python3 "$BATS_TEST_DIRNAME/frames.py" seen "$WORK/frames" "$WORK/$bridge.pcap" "$WORK/${victim[0]}.pcap"
+	echo "$output"
+	[ "$(grep -c ^bad <<<"$output")" -eq "$(grep -c ^bad "$WORK/frames")" ]
+	leave attacker
+	leave victim
+	await no_network || { cat "$WORK/traces"; false; }
+}
