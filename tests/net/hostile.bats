@@ -17,8 +17,8 @@ setup() { load lib; }
 
 # listen DEVICE: what comes by there goes into $WORK/DEVICE.pcap, from the return on.
 listen() {
-	inside tcpdump -i "$1" -U -w "$WORK/$1.pcap" >"$WORK/$1.out" 2>&1 3>&- &
-	listeners+=($!)
+	spawn "$HOST" "$WORK/$1.out" tcpdump -i "$1" -U -w "$WORK/$1.pcap"
+	listeners+=("$spawned")
 	await grep -q listening "$WORK/$1.out"
 }
 

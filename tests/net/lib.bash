@@ -15,12 +15,21 @@ namespace() {
 # inside COMMAND...: in the host's namespace; outside COMMAND...: in the world's. Both refuse to be this machine's.
 export CORACLE_TEST_OUTER
 CORACLE_TEST_OUTER=$(stat -L -c %i /proc/self/ns/net)
+# foreign PID: the process is in a namespace that is not this machine's.
+foreign() {
+	local there
+	there=$(stat -L -c %i "/proc/$1/ns/net")
+	[[ -n $there && $there != "$CORACLE_TEST_OUTER" && $there != "$(stat -L -c %i /proc/1/ns/net 2>/dev/null)" ]] || { echo "no namespace of our own" >&2; return 99; }
+}
 enter() {
-	local pid=$1 there
-	shift
-	there=$(stat -L -c %i "/proc/$pid/ns/net")
-	[[ -n $pid && -n $there && $there != "$CORACLE_TEST_OUTER" && $there != "$(stat -L -c %i /proc/1/ns/net 2>/dev/null)" ]] || { echo "no namespace of our own" >&2; return 99; }
-	nsenter --target "$pid" --net "$@"
+	foreign "$1" || return
+	nsenter --target "$1" --net "${@:2}"
+}
+# spawn PID OUTPUT COMMAND...: the command runs in the background in that namespace; its own process id is in $spawned.
+spawn() {
+	foreign "$1" || return
+	nsenter --target "$1" --net "${@:3}" >"$2" 2>&1 3>&- &
+	spawned=$!
 }
 inside() { enter "$HOST" "$@"; }
 outside() { enter "$WORLD" "$@"; }
@@ -76,7 +85,9 @@ joined() {
 	local build=${CORACLE_BUILD:-$top/build} name=$1 request=${3:-default}${2:+,$2} id fd
 	id=$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
 	mkfifo "$WORK/$name.in"
-	inside "$build/tests/net/join-network" "$CORACLE_ROOT" "$CORACLE_RUNTIME_DIR" "$request" "$id" "$name" <"$WORK/$name.in" >"$WORK/$name.out" 2>"$WORK/$name.err" 3>&- &
+	foreign "$HOST"
+	nsenter --target "$HOST" --net "$build/tests/net/join-network" "$CORACLE_ROOT" "$CORACLE_RUNTIME_DIR" "$request" "$id" "$name" \
+		<"$WORK/$name.in" >"$WORK/$name.out" 2>"$WORK/$name.err" 3>&- &
 	joined_pid[$name]=$!
 	exec {fd}>"$WORK/$name.in"
 	joined_in[$name]=$fd
