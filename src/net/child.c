@@ -109,21 +109,26 @@ int child_run(const char *const *args, const void *input, size_t size, int lock,
 
 /* ---- left alone ---- */
 
-struct report {
-	int pid, failure;
-};
-
-static void report(int fd, int pid, int failure)
+static _Noreturn void be_detached(const char *const *args, int null, int log_fd,
+				  int (*prepare)(void *context), void *context, int report)
 {
-	(void)!write(fd, &(struct report){pid, failure}, sizeof(struct report));
+	pid_t grandchild = setsid() < 0 ? -1 : fork();
+	int failure = grandchild < 0 ? errno : 0;
+
+	if (grandchild == 0) {
+		int r = prepare(context);
+
+		failure = r < 0 ? -r : execute(args, null, log_fd, -1);
+	}
+	if (failure)
+		(void)!write(report, &failure, sizeof(failure));
+	_exit(0);
 }
 
-int child_detach(const char *const *args, int log_fd, int (*prepare)(void *context), void *context,
-		 int *ret_pid)
+int child_detach(const char *const *args, int log_fd, int (*prepare)(void *context), void *context)
 {
 	_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC), reader = -1, writer = -1;
-	struct report told = {0}, first = {0};
-	int ends[2], status;
+	int ends[2], status, failure = 0;
 	pid_t child;
 
 	if (null < 0 || pipe2(ends, O_CLOEXEC) < 0)
@@ -133,28 +138,13 @@ int child_detach(const char *const *args, int log_fd, int (*prepare)(void *conte
 	child = fork();
 	if (child < 0)
 		return -errno;
-	if (child == 0) {
-		pid_t grandchild = setsid() < 0 ? -1 : fork();
-
-		if (grandchild == 0) {
-			int r = prepare(context);
-
-			report(writer, 0, r < 0 ? -r : execute(args, null, log_fd, -1));
-		} else {
-			report(writer, grandchild, grandchild < 0 ? errno : 0);
-		}
-		_exit(0);
-	}
+	if (child == 0)
+		be_detached(args, null, log_fd, prepare, context, writer);
 	close_fd(&writer);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
-	/* The pipe ends with execve. Who could not get there says why, in whatever order it is heard. */
-	while (read(reader, &told, sizeof(told)) == sizeof(told)) {
-		first.pid = told.pid > 0 ? told.pid : first.pid;
-		first.failure = first.failure ?: told.failure;
-	}
-	if (first.failure || first.pid <= 0)
-		return -(first.failure ?: ECHILD);
-	*ret_pid = first.pid;
-	return 0;
+	/* The pipe ends with execve; only who could not get there writes. */
+	while (read(reader, &failure, sizeof(failure)) < 0 && errno == EINTR)
+		;
+	return -failure;
 }

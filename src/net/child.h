@@ -14,6 +14,5 @@ int child_run(const char *const *args, const void *input, size_t size, int lock,
 	      char **ret_complaint);
 
 /* Runs args[0] as a grandchild in a session of its own, with log_fd as its standard output and error, after prepare(context) has returned 0 in it
- * (async-signal-safe calls only, descriptors are still ours). *ret_pid is its id. 0, or -errno also when prepare or execve failed. */
-int child_detach(const char *const *args, int log_fd, int (*prepare)(void *context), void *context,
-		 int *ret_pid);
+ * (async-signal-safe calls only, descriptors are still ours, and so locks are held until its execve). 0, or -errno also when prepare or execve failed. */
+int child_detach(const char *const *args, int log_fd, int (*prepare)(void *context), void *context);

@@ -20,7 +20,6 @@
 
 #define HOSTS "hosts"
 #define LOG   "names.log"
-#define PID   "names.pid"
 /* Just below those of VMMs (shim/boot.c). */
 #define NAMES_UID    1999999999u
 #define LOG_LIMIT    (1u << 20)
@@ -109,6 +108,7 @@ void names_arguments(const struct network *network, const char *program, const c
 /* ---- the process ---- */
 
 struct rights {
+	int log;
 	int hosts_tree;      /* a mount of the folder of hosts files, that is nowhere yet */
 	const char *mounted; /* where it will be seen */
 };
@@ -146,11 +146,27 @@ static int keep_one_capability(void)
 	return 0;
 }
 
+/* Its number, as the log's first line: written before anybody else can get the lock of net/state.h, which this process shares until its execve. */
+static int sign_log(int log)
+{
+	char line[16];
+	size_t size = sizeof(line);
+
+	line[--size] = '\n';
+	for (unsigned pid = (unsigned)getpid(); pid; pid /= 10)
+		line[--size] = (char)('0' + pid % 10);
+	if (ftruncate(log, 0) < 0)
+		return -errno;
+	return fd_write_all(log, line + size, sizeof(line) - size);
+}
+
 static int give_up_rights(void *context)
 {
+	const struct rights *rights = context;
 	struct rlimit log = {LOG_LIMIT, LOG_LIMIT}, none = {0};
-	int r = mount_hosts(context);
+	int r = sign_log(rights->log);
 
+	r = r ?: mount_hosts(rights);
 	if (r < 0)
 		return r;
 	setrlimit(RLIMIT_CORE, &none);
@@ -185,9 +201,7 @@ static int start(int dir, const struct network *network, const char *bridge, con
 {
 	_fd_ int hosts = open_hosts(dir), tree = -1;
 	_strv_ struct strv args = {0};
-	struct rights rights = {.mounted = choose_mount_point()};
-	_free_ char *line = NULL;
-	int pid, r;
+	struct rights rights = {.log = log, .mounted = choose_mount_point()};
 
 	if (hosts < 0)
 		return hosts;
@@ -198,11 +212,7 @@ static int start(int dir, const struct network *network, const char *bridge, con
 		return -errno;
 	rights.hosts_tree = tree;
 	names_arguments(network, program, bridge, rights.mounted, &args);
-	r = child_detach((const char *const *)args.items, log, give_up_rights, &rights, &pid);
-	if (r < 0)
-		return r;
-	line = str_format("%d\n", pid);
-	return file_write_atomic(dir, PID, line, strlen(line), 0600);
+	return child_detach((const char *const *)args.items, log, give_up_rights, &rights);
 }
 
 /* Opens the log; 1 when it is a living one's, 0 when it is ours now. */
@@ -237,7 +247,7 @@ void names_stop(int dir)
 	struct pollfd wait = {.events = POLLIN};
 	long pid;
 
-	if (file_read(dir, PID, 32, &text, NULL) < 0)
+	if (file_read(dir, LOG, 2 * LOG_LIMIT, &text, NULL) < 0)
 		return;
 	pid = strtol(text, NULL, 10);
 	pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;

@@ -105,7 +105,7 @@ static void fill_port(const struct network *network, const struct net_request *r
 
 /* ---- its device ---- */
 
-static int add_rules(const struct net_state *state, const struct net_port *port, struct cor_error *err)
+static int add_rules(struct net_state *state, const struct net_port *port, struct cor_error *err)
 {
 	struct firewall_port rules = {.device = port->lease.device, .v4 = port->v4, .v6 = port->v6};
 	char table[FIREWALL_TABLE_SIZE];
@@ -114,6 +114,8 @@ static int add_rules(const struct net_state *state, const struct net_port *port,
 	net_table_name(state, table);
 	memcpy(rules.mac, port->lease.mac, sizeof(rules.mac));
 	firewall_add_port(commands, table, &rules);
+	/* Somebody may have flushed all rules; those of the other ports come back with net_repair. */
+	net_state_add_rules(state, commands);
 	return nft_apply(commands, state->lock, err);
 }
 
@@ -220,6 +222,15 @@ int net_join(int data_dir, int run_dir, const struct net_request *request, const
 	return r;
 }
 
+/* Before its rules go. */
+static void cut_off(const struct net_state *state, const struct net_port *port)
+{
+	int index = link_index(port->lease.device);
+
+	if (index > 0)
+		(void)link_set_up(state->netlink, index, false);
+}
+
 int net_leave(int run_dir, struct net_port *port, struct cor_error *err)
 {
 	struct net_active active;
@@ -235,6 +246,7 @@ int net_leave(int run_dir, struct net_port *port, struct cor_error *err)
 		close_fd(&port->lease_fd);
 		return r;
 	}
+	cut_off(&state, port);
 	r = net_state_find(&state, port->network, &active, err);
 	if (r == 0) {
 		give_back(&active, port);

@@ -35,8 +35,8 @@ struct net_member {
 int net_join(int data_dir, int run_dir, const struct net_request *request, const struct net_member *member,
 	     struct net_port *ret, struct cor_error *err);
 
-/* Gives all back, and the network with it where nobody else is. The VMM must have ended. Twice is fine. What could not be taken away is taken by the next
- * who comes. */
+/* Gives all back, and the network with it where nobody else is. A VMM that still lives has a cable that leads nowhere, and the device goes with it.
+ * Twice is fine. What could not be taken away is taken by the next who comes. */
 int net_leave(int run_dir, struct net_port *port, struct cor_error *err);
 
 /* 0 if this process may make bridges here; COR_PERMISSION or COR_UNSUPPORTED, with what is missing. */

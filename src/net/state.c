@@ -167,6 +167,8 @@ struct sweep {
 	const char *table;
 	struct lease *held;
 	size_t count;
+	uint32_t *dead; /* numbers */
+	size_t dead_count;
 };
 
 static void sweep_one(const struct lease *lease, bool held, void *context)
@@ -183,7 +185,22 @@ static void sweep_one(const struct lease *lease, bool held, void *context)
 		firewall_remove_port(sweep->commands, sweep->table, lease->device);
 	snprintf(file, sizeof(file), "%u", lease->number);
 	names_remove(sweep->active->dir, file);
-	lease_forget(sweep->active->leases, lease->number);
+	sweep->dead = xreallocarray(sweep->dead, sweep->dead_count + 1, sizeof(*sweep->dead));
+	sweep->dead[sweep->dead_count++] = lease->number;
+}
+
+/* Their rules are gone: nothing is left of the dead. */
+static void forget_dead(struct sweep *sweep)
+{
+	for (size_t i = 0; i < sweep->dead_count; i++)
+		lease_forget(sweep->active->leases, sweep->dead[i]);
+	sweep->dead_count = 0;
+}
+
+static void sweep_release(struct sweep *sweep)
+{
+	free(sweep->held);
+	free(sweep->dead);
 }
 
 /* ---- the rules ---- */
@@ -234,6 +251,11 @@ static void set_networks(struct net_state *state, const char *without, json_t *c
 	firewall_set_networks(commands, table, listed.rules, listed.count);
 	if (!listed.count)
 		firewall_remove_ports(commands, table);
+}
+
+void net_state_add_rules(struct net_state *state, json_t *commands)
+{
+	set_networks(state, NULL, commands);
 }
 
 static void add_port(const struct net_active *active, const struct lease *lease, const char *table,
@@ -334,7 +356,6 @@ static int bring_up(struct net_state *state, struct net_active *active, const st
 	if (r < 0)
 		return r;
 	reattach(state, active, sweep);
-	set_networks(state, NULL, sweep->commands);
 	active->fresh = true;
 	return 0;
 }
@@ -352,7 +373,8 @@ static int up(struct net_state *state, const struct network *network, struct net
 {
 	char table[FIREWALL_TABLE_SIZE];
 	_json_ json_t *commands = json_array();
-	struct sweep sweep = {.active = active, .commands = commands, .table = table};
+	_cleanup_(sweep_release) struct sweep sweep = {
+		.active = active, .commands = commands, .table = table};
 	int r;
 
 	net_table_name(state, table);
@@ -366,7 +388,8 @@ static int up(struct net_state *state, const struct network *network, struct net
 		r = bring_up(state, active, &sweep, err);
 	if (r == 0 && json_array_size(commands))
 		r = nft_apply(commands, state->lock, err);
-	free(sweep.held);
+	if (r == 0)
+		forget_dead(&sweep);
 	if (r == 0)
 		*ret_names = names_start(active->dir, &active->network, active->bridge);
 	return r;
@@ -394,7 +417,8 @@ int net_state_restore(struct net_state *state, struct net_active *active, struct
 {
 	char table[FIREWALL_TABLE_SIZE];
 	_json_ json_t *commands = json_array();
-	struct sweep sweep = {.active = active, .commands = commands, .table = table};
+	_cleanup_(sweep_release) struct sweep sweep = {
+		.active = active, .commands = commands, .table = table};
 	int r;
 
 	net_table_name(state, table);
@@ -408,7 +432,8 @@ int net_state_restore(struct net_state *state, struct net_active *active, struct
 		set_networks(state, NULL, commands);
 		r = nft_apply(commands, state->lock, err);
 	}
-	free(sweep.held);
+	if (r == 0)
+		forget_dead(&sweep);
 	if (r < 0)
 		return cor_context(err, r, "network '%s'", active->network.name);
 	(void)names_start(active->dir, &active->network, active->bridge);
@@ -439,7 +464,8 @@ int net_state_settle(struct net_state *state, struct net_active *active, const c
 {
 	char table[FIREWALL_TABLE_SIZE];
 	_json_ json_t *commands = json_array();
-	struct sweep sweep = {.active = active, .commands = commands, .table = table};
+	_cleanup_(sweep_release) struct sweep sweep = {
+		.active = active, .commands = commands, .table = table};
 	int r;
 
 	net_table_name(state, table);
@@ -447,10 +473,12 @@ int net_state_settle(struct net_state *state, struct net_active *active, const c
 		firewall_remove_port(commands, table, device);
 	r = lease_each(active->leases, sweep_one, &sweep);
 	*ret_held = (unsigned)sweep.count;
-	free(sweep.held);
 	if (r < 0)
 		return cor_fail_errno(err, r, "network '%s'", active->network.name);
 	if (!*ret_held)
 		return take_down(state, active, commands, err);
-	return json_array_size(commands) ? nft_apply(commands, state->lock, err) : 0;
+	r = json_array_size(commands) ? nft_apply(commands, state->lock, err) : 0;
+	if (r == 0)
+		forget_dead(&sweep);
+	return r;
 }

@@ -5,7 +5,7 @@
  *   RUN/net/NS/n/NAME/         a network that is up, or is being made or taken away:
  *     network.json             its record as it was when it came up
  *     leases/NUMBER            an address that somebody has (net/lease.h)
- *     hosts/NUMBER             the names of that address; names.log, names.pid (net/names.h)
+ *     hosts/NUMBER             the names of that address; names.log (net/names.h)
  *
  *   DOWN ──(a container joins: bridge, addresses, forwarding, rules, dnsmasq)──► UP ──(its last lease is given back, or found free)──► DOWN
  *
@@ -53,5 +53,7 @@ int net_state_settle(struct net_state *state, struct net_active *active, const c
 		     unsigned *ret_held, struct cor_error *err);
 /* Of one that is in use: all its rules anew, its bridge if it was lost, its dnsmasq if it died. */
 int net_state_restore(struct net_state *state, struct net_active *active, struct cor_error *err);
+/* The commands for the rules of all networks that are up. */
+void net_state_add_rules(struct net_state *state, json_t *commands);
 /* The names of all that are there. */
 int net_state_names(const struct net_state *state, struct strv *ret);

@@ -104,6 +104,8 @@ static void write_state(struct shim *shim)
 static void tell(struct shim *shim)
 {
 	shim->told = true;
+	/* Whoever hears of the end may want the name or the address again. */
+	network_leave_all(shim);
 	container_log_close(&shim->log, clock_realtime_ns());
 	/* Without the lock it is another shim's container. */
 	if (shim->lock_fd >= 0) {
@@ -132,7 +134,6 @@ static void finish(struct shim *shim)
 	vm_free(shim->vm);
 	shim->vm = NULL;
 	shim_time(shim, "VMM gone");
-	network_leave_all(shim);
 	rpc_conn_free(shim->guest);
 	shim->guest = NULL;
 	cgroup_leave(&shim->cgroup);

@@ -140,7 +140,7 @@ const ProtobufCMessage *network_message_request(const struct network_message *me
 void network_message_free(struct network_message *message);
 /* The container's hosts and resolv.conf, as they were written when nobody knew its addresses; replaces *text (heap). */
 void network_amend_file(const struct shim *shim, const char *name, char **text, size_t *size);
-/* After the VMM's end. */
+/* Nothing of the machine gets out from here on, if it is still there. */
 void network_leave_all(struct shim *shim);
 
 /* start.c: from an answer to a running process. */

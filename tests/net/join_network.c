@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* join_network DATA RUN REQUEST ID NAME [times N]: joins a network as a shim does, without a machine; prints device, MAC and addresses, stays until its standard input ends,
- * or a dot comes, leaves. Lines of hexadecimal digits on standard input are frames, which go out as a guest's would. With "times", joins and leaves N times. Never in the first network
+ * or SIGTERM comes,
+ * leaves. Lines of hexadecimal digits on standard input are frames, which go out as a guest's would. With "times", joins and leaves N times. Never in the first network
  * namespace. */
 #include "base/id.h"
 #include "net/port.h"
@@ -8,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_net.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -55,10 +57,15 @@ static int stay(int data, int run, const struct net_request *request, const stru
 		return r;
 	if (wait) {
 		print(&port);
-		while (fgets(line, sizeof(line), stdin) && *line != '.')
+		while (fgets(line, sizeof(line), stdin))
 			send_frame(port.tap, line);
 	}
 	return net_leave(run, &port, err);
+}
+
+/* Ends the wait for input. */
+static void on_term(int number)
+{
 }
 
 int main(int argc, char **argv)
@@ -74,6 +81,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "join_network: wrong arguments, or the first network namespace\n");
 		return 2;
 	}
+	sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_term}, NULL);
 	r = net_request_parse(argv[3], &request, &err);
 	for (int i = 0; r == 0 && i < times; i++)
 		r = stay(data, run, &request, &member, argc <= 7, &err);

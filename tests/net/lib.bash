@@ -28,7 +28,7 @@ enter() {
 # spawn PID OUTPUT COMMAND...: the command runs in the background in that namespace; its own process id is in $spawned.
 spawn() {
 	foreign "$1" || return
-	nsenter --target "$1" --net "${@:3}" >"$2" 2>&1 3>&- &
+	nsenter --target "$1" --net "${@:3}" <&0 >"$2" 2>&1 3>&- &
 	spawned=$!
 }
 inside() { enter "$HOST" "$@"; }
@@ -97,7 +97,7 @@ joined() {
 }
 leave() {
 	local fd=${joined_in[$1]}
-	echo . >&"$fd"
+	kill "${joined_pid[$1]}"
 	exec {fd}>&-
 	wait "${joined_pid[$1]}"
 	rm -f "$WORK/$1.in"

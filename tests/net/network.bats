@@ -163,7 +163,7 @@ page() { inside python3 -c 'import sys, urllib.request; print(urllib.request.url
 	kill -KILL "$(shim_of killed)"
 	await eval '! vmm_of killed'
 	coracle rm -f killed
-	# Somebody comes by.
+	# Somebody comes by. Who ends with --rm has given everything back when the command ends.
 	coracle run --rm --network default busybox true
 	[ ! -e "$CORACLE_RUNTIME_DIR"/net/*/n/default/leases/"$number" ]
 	[ ! -e "$CORACLE_RUNTIME_DIR"/net/*/n/default/hosts/"$number" ]
