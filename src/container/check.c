@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "container/context.h"
 #include "container/image_users.h"
+#include "container/network_check.h"
 #include "container/store.h"
 
 #include <errno.h>
@@ -195,6 +196,7 @@ int cor_system_check(struct cor_context *ctx, bool repair, char **ret_json, stru
 
 	r = r ?: image_check(images, repair, used_by_container, ctx, problems, err);
 	r = r ?: check_containers(&check, err);
+	r = r ?: network_check(&ctx->roots, repair, problems, err);
 	if (r < 0)
 		return r;
 	*ret_json = json_dumps(problems, JSON_INDENT(4));

@@ -12,8 +12,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define COMPLAINT_MAX 4096u
-
 char *program_path(const char *name)
 {
 	static const char *const folders[] = {"/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"};
@@ -58,14 +56,14 @@ static int execute(const char *const *args, int in, int out, int kept)
 
 /* ---- waited for ---- */
 
-static void read_complaint(int fd, char *text)
+static void read_output(int fd, size_t max, char *text)
 {
 	char rest[1024];
 	size_t used = 0;
 
 	for (;;) {
-		bool room = used < COMPLAINT_MAX;
-		ssize_t n = room ? read(fd, text + used, COMPLAINT_MAX - used) : read(fd, rest, sizeof(rest));
+		bool room = used < max;
+		ssize_t n = room ? read(fd, text + used, max - used) : read(fd, rest, sizeof(rest));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -76,11 +74,11 @@ static void read_complaint(int fd, char *text)
 	text[used] = '\0';
 }
 
-int child_run(const char *const *args, const void *input, size_t size, int lock, int *ret_status,
-	      char **ret_complaint)
+int child_run(const char *const *args, const void *input, size_t size, int lock, size_t max, int *ret_status,
+	      char **ret_output)
 {
 	_fd_ int in = memfd_with("coracle-input", input, size), reader = -1, writer = -1;
-	_free_ char *text = xmalloc(COMPLAINT_MAX + 1);
+	_free_ char *text = xmalloc(max + 1);
 	int ends[2], status;
 	pid_t pid;
 
@@ -98,12 +96,12 @@ int child_run(const char *const *args, const void *input, size_t size, int lock,
 		_exit(127);
 	}
 	close_fd(&writer);
-	read_complaint(reader, text);
+	read_output(reader, max, text);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
 	*ret_status = status;
-	*ret_complaint = steal_ptr(text);
+	*ret_output = steal_ptr(text);
 	return 0;
 }
 

@@ -240,6 +240,13 @@ int names_start(int dir, const struct network *network, const char *bridge)
 	return program ? start(dir, network, bridge, program, log) : -ENOENT;
 }
 
+bool names_alive(int dir)
+{
+	_fd_ int log = -1;
+
+	return lock_log(dir, &log) == 1;
+}
+
 void names_stop(int dir)
 {
 	_free_ char *text = NULL;

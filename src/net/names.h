@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "net/network.h"
 
+#include <stdbool.h>
 struct names_host {
 	const char *file; /* in the folder of hosts files */
 	struct net_prefix v4, v6;
@@ -21,6 +22,7 @@ void names_arguments(const struct network *network, const char *program, const c
 
 /* `dir` is the network's folder of net/state.h. Starts dnsmasq where none lives. 0, -ENOENT without the program, -errno. */
 int names_start(int dir, const struct network *network, const char *bridge);
+bool names_alive(int dir);
 /* Ends it and waits. */
 void names_stop(int dir);
 

@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <sys/wait.h>
 
+#define COMPLAINT_MAX 4096u
+#define RULESET_MAX   (16u << 20)
+
 /* What nft says in one line: the first that holds words. */
 static void shorten(char *text)
 {
@@ -20,6 +23,31 @@ static void shorten(char *text)
 			text[i] = ' ';
 }
 
+static int no_program(struct cor_error *err)
+{
+	return cor_fail(err, COR_UNSUPPORTED, ENOENT,
+			"there is no nft, which networks need: install the package nftables");
+}
+
+int nft_list(json_t **ret_ruleset, struct cor_error *err)
+{
+	_free_ char *program = program_path("nft"), *output = NULL;
+	int status = 0, r;
+
+	if (!program)
+		return no_program(err);
+	r = child_run((const char *const[]){program, "-j", "list", "ruleset", NULL}, "", 0, -1, RULESET_MAX,
+		      &status, &output);
+	if (r < 0)
+		return cor_fail_errno(err, r, "run '%s'", program);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		shorten(output);
+		return cor_fail(err, COR_UNSUPPORTED, EOPNOTSUPP, "nft does not list its rules: %.200s",
+				output);
+	}
+	return json_parse_object(output, strlen(output), "nft's list of rules", ret_ruleset, err);
+}
+
 int nft_apply(const json_t *commands, int lock, struct cor_error *err)
 {
 	_json_ json_t *document = json_pack("{s:O}", "nftables", commands);
@@ -28,12 +56,11 @@ int nft_apply(const json_t *commands, int lock, struct cor_error *err)
 	int status = 0, r;
 
 	if (!program)
-		return cor_fail(err, COR_UNSUPPORTED, ENOENT,
-				"there is no nft, which networks need: install the package nftables");
+		return no_program(err);
 	if (!text)
 		return cor_fail(err, COR_INTERNAL, EINVAL, "rules that are no JSON");
 	r = child_run((const char *const[]){program, "-j", "-f", "-", NULL}, text, strlen(text), lock,
-		      &status, &complaint);
+		      COMPLAINT_MAX, &status, &complaint);
 	if (r < 0)
 		return cor_fail_errno(err, r, "run '%s'", program);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
