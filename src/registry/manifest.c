@@ -5,6 +5,7 @@
 #include "registry/client.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
 
 #define MISSING "there is no such image or tag"
 
@@ -27,6 +28,27 @@ static int take_type(const char *header, char **ret, struct cor_error *err)
 		return cor_fail(err, COR_CORRUPT, EBADMSG,
 				"the registry answers with '%.100s', which is no type of a manifest", type);
 	*ret = steal_ptr(type);
+	return 0;
+}
+
+/* What was asked for by digest is checked here already, so that a mirror's mistake is another one's turn. */
+static int check_digest(const char *what, const struct buffer *body, struct cor_error *err)
+{
+	static const unsigned char nothing[1];
+	const unsigned char *bytes = buffer_size(body) ? buffer_bytes(body) : nothing;
+	unsigned char sum[32];
+	char hex[DIGEST_HEX_SIZE];
+	size_t size;
+
+	if (!digest_valid(what))
+		return 0;
+	if (!EVP_Q_digest(NULL, "SHA256", NULL, bytes, buffer_size(body), sum, &size))
+		return cor_fail(err, COR_INTERNAL, EIO, "libcrypto has no SHA-256");
+	for (size_t i = 0; i < size; i++)
+		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+	if (!str_equal(digest_hex(what), hex))
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "the registry sent something else than %.19s",
+				what);
 	return 0;
 }
 
@@ -54,7 +76,9 @@ static int get_from(struct registry *registry, size_t index, const char *what, s
 	r = registry_call(registry, &request, index + 1 == registry->hosts.count, &call, err);
 	if (r < 0)
 		return r;
-	r = take_type(call.content_type, &ret->media_type, err);
+	r = check_digest(what, &call.body, err);
+	if (r == 0)
+		r = take_type(call.content_type, &ret->media_type, err);
 	if (r < 0)
 		return r;
 	ret->size = buffer_size(&call.body);
