@@ -39,6 +39,15 @@ void incoming_drop_last(struct incoming *incoming)
 	image_release(&incoming->items[--incoming->count]);
 }
 
+size_t incoming_places(const struct incoming *incoming)
+{
+	size_t places = 0;
+
+	for (size_t i = 0; i < incoming->count; i++)
+		places += !incoming->items[i].inside;
+	return places;
+}
+
 void incoming_add_blob(struct incoming_image *image, const struct tarball_member *member)
 {
 	struct incoming_blob *blob;
