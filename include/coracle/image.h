@@ -15,7 +15,9 @@ struct cor_image_info {
 	char *architecture;       /* as OCI writes it: "amd64" */
 	char *os;
 	int64_t created_ns; /* since the epoch; 0: not said */
-	uint64_t size;      /* bytes of configuration and layers in the store */
+	uint64_t
+		size; /* bytes of configurations and layers in the store, of all its platforms that are here */
+	uint64_t shared; /* of these: bytes that other images need too */
 };
 
 struct cor_image_list {
