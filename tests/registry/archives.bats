@@ -41,8 +41,8 @@ id_of() { echo "sha256:$(skopeo inspect --config --raw "$1" | sha256sum | cut -d
 
 @test "the formats one by one" {
 	coracle image load -q -i "$images/layers.tar"
-	coracle image save --format oci layers >"$WORK/out/oci.tar"
-	coracle image save --format docker layers >"$WORK/out/docker.tar"
+	coracle image save --format oci-archive layers >"$WORK/out/oci.tar"
+	coracle image save --format docker-archive layers >"$WORK/out/docker.tar"
 	run ! tar -tf "$WORK/out/oci.tar" manifest.json
 	run ! tar -tf "$WORK/out/docker.tar" oci-layout
 	[ "$(id_of "docker-archive:$WORK/out/docker.tar")" = "$(id_of "oci-archive:$WORK/out/oci.tar")" ]
@@ -96,10 +96,10 @@ id_of() { echo "sha256:$(skopeo inspect --config --raw "$1" | sha256sum | cut -d
 
 @test "an index as a docker-archive wants a platform" {
 	coracle pull -q --all-platforms "$plain/platforms:1"
-	run coracle image save --format docker -o "$WORK/out/index.tar" "$plain/platforms:1"
+	run coracle image save --format docker-archive -o "$WORK/out/index.tar" "$plain/platforms:1"
 	echo "$output"
 	[ "$status" -eq 1 ]
-	coracle image save --format docker --platform linux/arm64 -o "$WORK/out/arm.tar" "$plain/platforms:1"
+	coracle image save --format docker-archive --platform linux/arm64 -o "$WORK/out/arm.tar" "$plain/platforms:1"
 	[ "$(skopeo inspect "docker-archive:$WORK/out/arm.tar" | jq -r .Labels.for)" = arm64 ]
 }
 

@@ -220,7 +220,7 @@ def make(name, other):
         "truncated-zstd": lambda: Image(name).replace_layer(zstd(Image(name).plain)[:-1000], LAYER.replace("gzip", "zstd")).finish(),
         "no-gzip": lambda: Image(name).replace_layer(b"plain text, and not compressed").finish(),
         "bomb-gzip": lambda: bomb(name, gzip.compress(file_header(1 << 43), mtime=0) + gzip_of_zeros(8)),
-        "bomb-zstd": lambda: bomb(name, zstd(file_header(1 << 43)) + zstd_of_zeros(64), LAYER.replace("gzip", "zstd")),
+        "bomb-zstd": lambda: bomb(name, zstd(file_header(1 << 43)) + zstd_of_zeros(8), LAYER.replace("gzip", "zstd")),
         "bomb-behind": lambda: bomb(name, gzip.compress(tar(), mtime=0) + gzip_of_zeros(8)),
         "layer-dotdot": lambda: Image(name, member("../../../../tmp/coracle-escape", b"x")).finish(),
         "layer-link": lambda: Image(name, member("out", kind=tarfile.SYMTYPE, link="/tmp"), member("out/coracle-escape", b"x")).finish(),
