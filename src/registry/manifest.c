@@ -47,8 +47,8 @@ static int check_digest(const char *what, const struct buffer *body, struct cor_
 	for (size_t i = 0; i < size; i++)
 		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
 	if (!str_equal(digest_hex(what), hex))
-		return cor_fail(err, COR_CORRUPT, EBADMSG, "the registry sent something else than %.19s",
-				what);
+		return cor_fail(err, COR_CORRUPT, EBADMSG,
+				"its digest is not %.19s, for which the registry was asked", what);
 	return 0;
 }
 
