@@ -266,7 +266,7 @@ setup() {
 	calls registry logout host:5000
 	asked "logout host:5000"
 	cli logout missing
-	is 0 "not logged in to missing"
+	is 1 "no registry 'missing'"
 	cli registry ls
 	is 0
 	[[ ${lines[0]} =~ ^REGISTRY\ +USER\ +SOURCE$ ]]
