@@ -138,6 +138,7 @@ static void finish(struct shim *shim)
 	rotating_close(&shim->console_log);
 	if (!shim->told)
 		tell(shim);
+	service_answer_all(shim);
 	leave_if_done(shim);
 }
 
