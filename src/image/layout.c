@@ -17,6 +17,9 @@ struct search {
 	struct strv seen; /* platforms */
 	unsigned nesting;
 	bool may_lack; /* manifests that an index names */
+	/* Digests: a hostile index may name one document ten thousand times, and be named by others as often. */
+	struct strv refused; /* documents without an image for the platform */
+	struct strv kept;    /* of all platforms */
 };
 
 static int check_layout(const struct tarball *tarball, struct cor_error *err)
@@ -120,6 +123,7 @@ static int take_manifest(struct search *search, const struct descriptor *d, stru
 		return r;
 	/* The configuration's word counts: a descriptor often has none, and may be wrong. */
 	if (!platform_matches(&image->config.platform, search->wanted)) {
+		strv_add(&search->refused, d->digest);
 		incoming_note_platform(&search->seen, &image->config.platform);
 		incoming_drop_last(incoming);
 		return 0;
@@ -149,6 +153,8 @@ static int take_index(struct search *search, const struct descriptor *d, struct 
 	for (size_t i = 0; r == 0 && i < index.count; i++)
 		r = take_descriptor(search, &index.items[i], incoming, ret, err);
 	search->nesting--;
+	if (r == 0)
+		strv_add(&search->refused, d->digest);
 	return r;
 }
 
@@ -160,6 +166,8 @@ static int take_descriptor(struct search *search, const struct descriptor *d, st
 		incoming_note_platform(&search->seen, &d->platform);
 		return 0;
 	}
+	if (strv_contains(&search->refused, d->digest))
+		return 0;
 	switch (media_kind(d->media_type)) {
 	case MEDIA_MANIFEST:
 		return take_manifest(search, d, incoming, ret, err);
@@ -201,9 +209,10 @@ static int keep_manifest(const struct tarball *tarball, const struct descriptor 
 	return r;
 }
 
-static int keep_index(const struct tarball *tarball, const struct descriptor *d, unsigned nesting,
+static int keep_index(struct search *search, const struct descriptor *d, unsigned nesting,
 		      struct incoming_image *image, struct cor_error *err)
 {
+	const struct tarball *tarball = search->tarball;
 	_manifest_index_ struct manifest_index index = {0};
 	const struct tarball_member *member = NULL;
 	_json_ json_t *document = NULL;
@@ -220,12 +229,15 @@ static int keep_index(const struct tarball *tarball, const struct descriptor *d,
 		const struct descriptor *child = &index.items[i];
 		enum media_kind kind = media_kind(child->media_type);
 
+		if (!is_there(tarball, child->digest) || strv_contains(&search->kept, child->digest))
+			continue;
+		strv_add(&search->kept, child->digest);
 		if (image->blob_count > TARBALL_MEMBERS_MAX)
 			return cor_fail(err, COR_CORRUPT, E2BIG, "an index names too many blobs");
-		if (is_there(tarball, child->digest) && kind == MEDIA_MANIFEST)
+		if (kind == MEDIA_MANIFEST)
 			r = keep_manifest(tarball, child, image, err);
-		else if (is_there(tarball, child->digest) && kind == MEDIA_INDEX)
-			r = keep_index(tarball, child, nesting + 1, image, err);
+		else if (kind == MEDIA_INDEX)
+			r = keep_index(search, child, nesting + 1, image, err);
 	}
 	return r;
 }
@@ -249,7 +261,8 @@ static int take_whole_index(struct search *search, const struct descriptor *d, s
 	image->media_type = xstrdup(d->media_type);
 	image->size = d->size;
 	memcpy(image->digest, d->digest, sizeof(image->digest));
-	r = keep_index(search->tarball, d, 0, image, err);
+	strv_release(&search->kept);
+	r = keep_index(search, d, 0, image, err);
 	before = incoming->count;
 	r = r ?: take_index(search, d, incoming, &position, err);
 	if (r == 1 && position == before)
@@ -290,5 +303,7 @@ int incoming_from_layout(const struct tarball *tarball, const struct platform *w
 	if (r == 0 && !incoming->count)
 		r = incoming_no_platform(wanted, &search.seen, err);
 	strv_release(&search.seen);
+	strv_release(&search.refused);
+	strv_release(&search.kept);
 	return r;
 }
