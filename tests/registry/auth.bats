@@ -54,7 +54,8 @@ refused() {
 	coracle logout "$users"
 	refused
 	run coracle logout "$users"
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 0 ]
+	[[ $output == *"not logged in"* ]]
 }
 
 @test "with authentication and TLS: pulled, run, pushed, inspected" {
