@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A fork mounts, tells by one byte how, does the rest, and ends. Only what is asked for without options of its own is handed out, so that it is never seen how early it was
- * mounted. The names begin with a dot, as no container's do. */
+/* A fork mounts, tells by one byte how, does the rest, and ends. Only what is asked for without options of its own is handed out, so that it is never seen
+ * how early it was mounted. The names begin with a dot, as no container's do. */
 #include "init/early.h"
 
 #include "base/cleanup.h"
@@ -32,7 +32,8 @@ static enum how mount_disk(void)
 	return errno == EACCES && mount(device, PLACE, TYPE, MS_RDONLY, NULL) == 0 ? READ_ONLY : NOT_THERE;
 }
 
-/* The first rules for devices that a kernel gets cost several times what later ones do: it changes its own code to ask them. These are for a group that stays empty. */
+/* The first rules for devices that a kernel gets cost several times what later ones do: it changes its own code to ask them. These are for a group that
+ * stays empty. */
 static void restrict_nobody(void)
 {
 	static const struct oci_spec usual = {0};
