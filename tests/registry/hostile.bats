@@ -171,7 +171,7 @@ login() {
 	run --separate-stderr coracle pull -q "$hostile/other-content@$digest"
 	echo "$stderr"
 	[ "$status" -eq 1 ]
-	[[ $stderr == *digest* ]]
+	[[ $stderr == *digest* || $stderr == *"something else"* ]]
 	untouched
 	refused child-is-other digest
 	refused other-bytes digest
