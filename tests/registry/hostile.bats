@@ -173,7 +173,7 @@ login() {
 	[ "$status" -eq 1 ]
 	[[ $stderr == *digest* || $stderr == *"something else"* ]]
 	untouched
-	refused child-is-other digest
+	refused child-is-other
 	refused other-bytes digest
 	refused encoded
 	run coracle pull -q "$hostile/digest-header-lies"
