@@ -69,9 +69,9 @@ static int setup(void **state)
 	text = str_format(
 		"{\"schemaVersion\":2,\"manifests\":["
 		"{\"mediaType\":\"" MEDIA_TYPE_MANIFEST "\",\"digest\":\"%s\",\"size\":%zu,\"platform\":{"
-							"\"os\":\"linux\",\"architecture\":\"mips\"}},"
+		"\"os\":\"linux\",\"architecture\":\"mips\"}},"
 		"{\"mediaType\":\"" MEDIA_TYPE_MANIFEST "\",\"digest\":\"%s\",\"size\":%zu,\"platform\":{"
-							"\"os\":\"linux\",\"architecture\":\"s390x\"}}]}",
+		"\"os\":\"linux\",\"architecture\":\"s390x\"}}]}",
 		f->manifests[0], sizes[0], f->manifests[1], sizes[1]);
 	size = put(f, text, f->top);
 	index_set_name(&f->index, index_add(&f->index, MEDIA_TYPE_INDEX, f->top, size), NAME);
