@@ -3,7 +3,7 @@
 #include "image/children.h"
 
 #include "base/str.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 #include "image/sweep.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 
 #include <errno.h>
 

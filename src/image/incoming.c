@@ -107,8 +107,7 @@ int incoming_no_platform(const struct platform *wanted, const struct strv *seen,
 
 	platform_format(wanted, text);
 	if (!seen->count)
-		return cor_fail(err, COR_UNSUPPORTED, ENOEXEC, "the archive holds no image");
+		return cor_fail(err, COR_UNSUPPORTED, ENOEXEC, "there is no image");
 	return cor_fail(err, COR_UNSUPPORTED, ENOEXEC,
-			"the archive holds no image for %s, but for %.200s: choose with --platform", text,
-			others);
+			"there is no image for %s, but for %.200s: choose with --platform", text, others);
 }

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "base/str.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -91,7 +91,7 @@ content() {
 	refused schema-1 "schema 1"
 	refused index-and-manifest "index at the same time"
 	refused bad-config "'Env'"
-	refused no-images "holds no image"
+	refused no-images "there is no image"
 	refused deep-index "nests indexes too deeply"
 	refused bad-name "'Not A Name'" "--tag"
 	refused other-architecture "no image for linux/" "but for linux/" "--platform"
