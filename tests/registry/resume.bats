@@ -152,3 +152,16 @@ only_the_rest() {
 	[ "$(jq -s 'map(select(.stopped | not) | select(.path | contains("'"$layer"'")) | .sent) | add' "$WORK/front/log.jsonl")" -eq "$size" ]
 	in_order
 }
+
+@test "what has come is unpacked while the rest is on its way" {
+	"$CORACLE" pull -q "$front/large:1" >&2 3>&- &
+	pull=$!
+	await at_least front .stopped 1
+	# The new disk grows although the layer is not here to its end.
+	await unpacked
+	[ -z "$(coracle image ls -q)" ]
+	open_gate front
+	wait $pull
+	in_order
+}
+unpacked() { (($(du -sm "$CORACLE_ROOT/images/tmp" | cut -f1) >= 8)); }
