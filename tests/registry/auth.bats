@@ -54,7 +54,7 @@ refused() {
 	coracle logout "$users"
 	refused
 	run coracle logout "$users"
-	[ "$status" -eq 0 ]
+	[ "$status" -eq 1 ]
 	[[ $output == *"not logged in"* ]]
 }
 
