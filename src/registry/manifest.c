@@ -83,16 +83,21 @@ static int get_from(struct registry *registry, size_t index, const char *what, s
 int registry_get_manifest(struct registry *registry, const char *what, struct registry_manifest *ret,
 			  struct cor_error *err)
 {
-	int r = -ENOENT;
+	struct cor_error failure = {0}, mirror = {0};
 
 	for (size_t i = registry->current; i < registry->hosts.count; i++) {
-		r = get_from(registry, i, what, ret, err);
-		if (r == 0) {
+		if (get_from(registry, i, what, ret, &failure) == 0) {
 			registry->current = i;
 			return 0;
 		}
+		/* A mirror that was never right would not be noticed otherwise. */
+		if (i == 0 && registry->hosts.count > 1)
+			mirror = failure;
 	}
-	return cor_context(err, r, "manifest");
+	if (mirror.status)
+		return cor_fail(err, failure.status, failure.err, "manifest: %.250s; its mirror: %.200s",
+				failure.msg, mirror.msg);
+	return cor_fail(err, failure.status, failure.err, "manifest: %s", failure.msg);
 }
 
 int registry_put_manifest(struct registry *registry, const char *what, const char *media_type,
