@@ -15,7 +15,9 @@ struct cor_image_info {
 	char *architecture;       /* as OCI writes it: "amd64" */
 	char *os;
 	int64_t created_ns; /* since the epoch; 0: not said */
-	uint64_t size;      /* bytes of configuration and layers in the store */
+	uint64_t
+		size; /* bytes of configurations and layers in the store, of all its platforms that are here */
+	uint64_t shared; /* of these: bytes that other images need too */
 };
 
 struct cor_image_list {
@@ -58,7 +60,8 @@ enum cor_archive_format {
 
 struct cor_image_save_options {
 	enum cor_archive_format format;
-	const char *platform; /* only that image of an index; NULL: all of its images that are here */
+	const char *
+		platform; /* only that image of an index; NULL: the index with all of its images that are here */
 };
 
 /* Writes images as one tar archive to fd, which need not be seekable. Several refs of one image become its names. COR_NOT_FOUND, COR_UNSUPPORTED (an index as a
@@ -83,8 +86,9 @@ COR_EXPORT int cor_image_prune(struct cor_context *ctx, const struct cor_image_p
  * the host's file system counts them, each byte once. */
 COR_EXPORT int cor_system_df(struct cor_context *ctx, char **ret_json, struct cor_error *err);
 
-/* Looks whether everything is as it must be: each blob has its digest, each image all that it names, each disk is one of an image's; containers and names lead to each other. *ret_json: an array of
- * {"What", "Problem", "Repaired"}, empty when all is well. repair removes what is broken and can be fetched or made again. */
+/* Looks whether everything is as it must be: each blob has its digest, each image all that it names, disks have their size; containers, names and disks lead to each other. *ret_json: an array of
+ * {"What", "Problem", "Repaired"}, empty when all is well. repair removes what is broken and can be fetched or made again, never what a user has written. What killed commands left behind is no
+ * problem: a repair removes it too, and says so. Reads every blob; right beside any other command. */
 COR_EXPORT int cor_system_check(struct cor_context *ctx, bool repair, char **ret_json, struct cor_error *err);
 
 #ifdef __cplusplus

@@ -110,20 +110,15 @@ static const struct command registry_login = {
 
 /* ---- logout ---- */
 
-/* Not being logged in is what was asked for. */
+/* Where nothing is stored that is a failure: the name may be mistyped, and the password then stays where it is. */
 static int logout_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	const char *registry = registry_of(args);
 	_context_ struct cor_context *ctx = NULL;
 	int r = cor_open(NULL, &ctx, err);
 
-	if (r < 0)
-		return r;
-	r = cor_registry_logout(ctx, registry, NULL, err);
-	if (r < 0 && err->status == COR_NOT_FOUND) {
-		report_note("not logged in to %s", registry);
-		return 0;
-	}
+	if (r == 0)
+		r = cor_registry_logout(ctx, registry, NULL, err);
 	if (r == 0)
 		report_note("logged out of %s", registry);
 	return r;

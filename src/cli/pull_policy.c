@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 static const struct option policy_options[] = {
 	{"pull", '\0', "WHEN", "pull the image: missing (when it is not here, the default), always or never",
@@ -30,6 +31,17 @@ static bool is_id(const char *ref)
 	return digits[length] == '\0' && length >= 4 && length <= 64;
 }
 
+/* "linux/amd64": what is meant where no platform is asked for. The caller's. */
+static char *host_platform(void)
+{
+	struct utsname host;
+
+	uname(&host);
+	return text_format("linux/%s", text_same(host.machine, "x86_64")    ? "amd64"
+				       : text_same(host.machine, "aarch64") ? "arm64"
+									    : host.machine);
+}
+
 /* "linux/amd64" of "linux/amd64/v2" is what an image says of itself. */
 static bool same_platform(const char *wanted, json_t *facts)
 {
@@ -41,16 +53,30 @@ static bool same_platform(const char *wanted, json_t *facts)
 	return rest && (*rest == '\0' || *rest == '/');
 }
 
-/* Whether the image is here, for the platform that is asked for, if one is. */
-static bool is_here(struct cor_context *ctx, const char *ref, const char *platform)
+enum presence { NOT_HERE, OTHER_PLATFORM, HERE };
+
+static enum presence presence_of(struct cor_context *ctx, const char *ref, const char *platform)
 {
 	struct cor_error ignored = {0};
 	_json_ json_t *facts = NULL;
 	char *text = NULL;
 
 	if (cor_image_inspect(ctx, ref, &text, &ignored) < 0)
-		return ignored.status != COR_NOT_FOUND;
-	return output_parse(text, &facts, &ignored) < 0 || !platform || same_platform(platform, facts);
+		return ignored.status == COR_NOT_FOUND ? NOT_HERE : HERE;
+	if (output_parse(text, &facts, &ignored) < 0 || same_platform(platform, facts))
+		return HERE;
+	return OTHER_PLATFORM;
+}
+
+static void tell_why(const char *ref, const char *platform, enum presence presence)
+{
+	_text_ char *image = text_printable(ref), *wanted = text_printable(platform);
+
+	fflush(stdout);
+	if (presence == OTHER_PLATFORM)
+		fprintf(stderr, "Unable to find image '%s' for %s locally\n", image, wanted);
+	else
+		fprintf(stderr, "Unable to find image '%s' locally\n", image);
 }
 
 static int pull(struct cor_context *ctx, const struct arguments *args, int *ret_status, struct cor_error *err)
@@ -75,18 +101,19 @@ int pull_before(struct cor_context *ctx, const struct arguments *args, int *ret_
 int pull_after(struct cor_context *ctx, const struct arguments *args, int r, int *ret_status,
 	       struct cor_error *err)
 {
-	const char *policy = arguments_text(args, "pull"), *platform = arguments_text(args, "platform");
+	const char *policy = arguments_text(args, "pull"), *asked = arguments_text(args, "platform");
+	_text_ char *platform = asked ? text_copy(asked) : host_platform();
 	const char *ref = args->operands[0];
+	enum presence presence;
 
-	if (err->status != COR_NOT_FOUND && !(err->status == COR_UNSUPPORTED && platform))
+	if ((policy && !text_same(policy, "missing")) || is_id(ref) ||
+	    (err->status != COR_NOT_FOUND && err->status != COR_UNSUPPORTED))
 		return r;
-	/* The container may have lacked something else. */
-	if ((policy && !text_same(policy, "missing")) || is_id(ref) || is_here(ctx, ref, platform))
+	presence = presence_of(ctx, ref, platform);
+	/* What the container lacked was something else. */
+	if (presence == HERE)
 		return r;
-	if (!arguments_flag(args, "quiet", false)) {
-		_text_ char *printable = text_printable(ref);
-
-		fprintf(stderr, "Unable to find image '%s' locally\n", printable);
-	}
+	if (!arguments_flag(args, "quiet", false))
+		tell_why(ref, platform, presence);
 	return pull(ctx, args, ret_status, err);
 }

@@ -3,7 +3,7 @@
  * together, or to repair it. What killed commands left behind is no damage: nothing leads to it, and every command that meets it removes it; a repair does so at once. */
 #include "base/str.h"
 #include "image/children.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 #include "image/rootfs.h"
 #include "image/sweep.h"
 #include "oci/reference.h"

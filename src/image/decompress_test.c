@@ -64,7 +64,8 @@ static int pieces_read(void *userdata, void *data, size_t size, size_t *ret_size
 {
 	struct pieces *p = userdata;
 
-	*ret_size = MIN(MIN(size, p->piece), p->size - p->at);
+	size = MIN(size, p->piece);
+	*ret_size = MIN(size, p->size - p->at);
 	memcpy(data, p->data + p->at, *ret_size);
 	p->at += *ret_size;
 	return 0;

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 
 #include <errno.h>
 
@@ -104,6 +104,15 @@ static int read_layers(const struct tarball *tarball, const json_t *item, struct
 	return 0;
 }
 
+/* It leads to the others. */
+static void put_last_first(struct incoming_image *image)
+{
+	struct incoming_blob first = image->blobs[0];
+
+	image->blobs[0] = image->blobs[image->blob_count - 1];
+	image->blobs[image->blob_count - 1] = first;
+}
+
 /* Writes the manifest beside the archive's files, under a name that none of them has. */
 static int make_manifest(const struct tarball *tarball, struct incoming *incoming,
 			 struct incoming_image *image, const json_t *document, struct cor_error *err)
@@ -123,6 +132,7 @@ static int make_manifest(const struct tarball *tarball, struct incoming *incomin
 	memcpy(image->digest, made.digest, sizeof(image->digest));
 	image->size = made.size;
 	incoming_add_blob(image, &made);
+	put_last_first(image);
 	return incoming_check(image, err);
 }
 

@@ -103,7 +103,6 @@ static void on_end(void *userdata, const struct cor_error *status)
 
 	item->all->running--;
 	if (err.status != COR_OK || fetch_end(&item->fetch, &err) < 0) {
-		cor_context(&err, 0, "blob %.12s", digest_hex(item->fetch.digest));
 		fail(item, &err);
 		return;
 	}

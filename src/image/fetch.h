@@ -7,7 +7,7 @@
  * while they come in: fetch_source. All calls are for one thread, but for what a source does. */
 #pragma once
 
-#include "image/hash.h"
+#include "oci/hash.h"
 #include "image/source.h"
 #include "image/store.h"
 

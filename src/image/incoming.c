@@ -39,6 +39,15 @@ void incoming_drop_last(struct incoming *incoming)
 	image_release(&incoming->items[--incoming->count]);
 }
 
+size_t incoming_places(const struct incoming *incoming)
+{
+	size_t places = 0;
+
+	for (size_t i = 0; i < incoming->count; i++)
+		places += !incoming->items[i].inside;
+	return places;
+}
+
 void incoming_add_blob(struct incoming_image *image, const struct tarball_member *member)
 {
 	struct incoming_blob *blob;
@@ -98,8 +107,7 @@ int incoming_no_platform(const struct platform *wanted, const struct strv *seen,
 
 	platform_format(wanted, text);
 	if (!seen->count)
-		return cor_fail(err, COR_UNSUPPORTED, ENOEXEC, "the archive holds no image");
+		return cor_fail(err, COR_UNSUPPORTED, ENOEXEC, "there is no image");
 	return cor_fail(err, COR_UNSUPPORTED, ENOEXEC,
-			"the archive holds no image for %s, but for %.200s: choose with --platform", text,
-			others);
+			"there is no image for %s, but for %.200s: choose with --platform", text, others);
 }

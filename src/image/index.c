@@ -229,10 +229,10 @@ static bool hex_prefix(const char *s)
 
 static int not_found(struct cor_error *err, const char *ref)
 {
-	return cor_fail(
-		err, COR_NOT_FOUND, ENOENT,
-		"there is no image '%.200s': load one with 'coracle image load', see 'coracle image ls'",
-		ref);
+	return cor_fail(err, COR_NOT_FOUND, ENOENT,
+			"there is no image '%.200s': 'coracle pull' or 'coracle load' brings one, 'coracle "
+			"image ls' shows those that are here",
+			ref);
 }
 
 struct digits {

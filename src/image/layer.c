@@ -15,6 +15,7 @@
 #define XATTR_VALUE_MAX 4096u /* more does not fit into a block */
 #define XATTRS_MAX      256u  /* nor do more */
 #define LINK_TARGET_MAX 4095u
+#define PADDING_MAX     (64 * MIB) /* tar pads to some KiB */
 #define WHITEOUT        ".wh."
 #define WHITEOUT_META   ".wh..wh."
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
@@ -163,6 +164,11 @@ static int fill_by_type(struct layer_reader *reader, struct archive_entry *entry
 		if (inode->size > UINT64_C(0xfffffffe) * 4096)
 			return cor_fail(err, COR_UNSUPPORTED, EFBIG,
 					"layer entry '%.200s': larger than 16 TiB", path);
+		/* Told before all of it has come. Of a sparse file only the data comes. */
+		if (inode->size > *reader->budget && archive_entry_sparse_count(entry) == 0) {
+			too_large(err);
+			return cor_context(err, -EFBIG, "layer entry '%.200s'", path);
+		}
 		return read_content(reader, path, inode, err);
 	case S_IFLNK:
 		target = archive_entry_symlink(entry);
@@ -259,16 +265,22 @@ static int apply_entry(struct layer_reader *reader, struct archive_entry *entry,
 	return r < 0 ? r : tree_put(reader->tree, path, inode, reader->layer, err);
 }
 
-/* Padding after the end of the archive counts for the digest. */
-static int drain(struct stream *stream, uint64_t *budget, struct cor_error *err)
+/* Reads to the end: padding behind the archive counts for the digest. */
+static int drain(struct stream *stream, uint64_t *budget, uint64_t max, struct cor_error *err)
 {
+	uint64_t all = 0;
 	const void *rest;
 	size_t size;
 	int r;
 
-	do
+	do {
 		r = read_piece(stream, budget, &rest, &size, err);
-	while (r == 0 && size);
+		all += size;
+		if (r == 0 && all > max)
+			return cor_fail(err, COR_CORRUPT, EFBIG,
+					"the layer has more than %llu MiB behind the end of its tar archive",
+					(unsigned long long)(max / MIB));
+	} while (r == 0 && size);
 	return r;
 }
 
@@ -288,7 +300,7 @@ static int apply_entries(struct layer_reader *reader, struct cor_error *err)
 		if (r < 0)
 			return r;
 	}
-	return drain(reader->stream, reader->budget, err);
+	return drain(reader->stream, reader->budget, PADDING_MAX, err);
 }
 
 static int check_digest(const struct stream *stream, const char *diff_id, struct cor_error *err)
@@ -317,7 +329,7 @@ int layer_apply(struct stream *stream, const char *diff_id, unsigned layer, stru
 
 int layer_verify(struct stream *stream, const char *diff_id, uint64_t *budget, struct cor_error *err)
 {
-	int r = drain(stream, budget, err);
+	int r = drain(stream, budget, UINT64_MAX, err);
 
 	return r ?: check_digest(stream, diff_id, err);
 }

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "base/str.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -55,6 +55,7 @@ static int verify(int fd, const char *diff_id, uint64_t *budget, struct cor_erro
 {
 	_cleanup_(stream_freep) struct stream *stream = open_stream(fd);
 
+	*err = (struct cor_error){0};
 	return layer_verify(stream, diff_id, budget, err);
 }
 
@@ -141,6 +142,17 @@ static void test_bombs(void **state)
 	assert_true(apply_one(make_layer("bomb", 80 * MIB, 0, archive_write_add_filter_gzip), NULL, 50 * MIB,
 			      &err) < 0);
 	assert_non_null(strstr(err.msg, "too large when uncompressed"));
+	assert_non_null(strstr(err.msg, "'bomb'")); /* its header says it */
+	/* Nor does one come through whose header says nothing: the bytes are counted. */
+	uint64_t budget = 50 * MIB;
+	_fd_ int fd = make_layer("bomb", 80 * MIB, 0, archive_write_add_filter_zstd);
+	assert_true(verify(fd, NULL, &budget, &err) < 0);
+	assert_non_null(strstr(err.msg, "too large when uncompressed"));
+	/* Or behind the archive. */
+	int behind = make_layer("file", 10, 'x', archive_write_add_filter_none);
+	assert_int_equal(ftruncate(behind, 65 * MIB), 0);
+	assert_true(apply_one(behind, NULL, GIB, &err) < 0);
+	assert_non_null(strstr(err.msg, "behind the end"));
 	/* Zeros take no room. */
 	assert_int_equal(
 		apply_one(make_layer("zeros", 80 * MIB, 0, archive_write_add_filter_zstd), NULL, GIB, &err),

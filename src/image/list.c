@@ -2,7 +2,7 @@
 /* What is in the store: the list, and one image in the shape of `docker image inspect`. */
 #include "base/clock.h"
 #include "base/str.h"
-#include "image/index.h"
+#include "image/children.h"
 #include "oci/reference.h"
 
 #include <errno.h>
@@ -16,6 +16,77 @@ static struct cor_strings take_strings(struct strv *v)
 
 	*v = (struct strv){0};
 	return strings;
+}
+
+/* A blob of an image: a configuration or a layer. */
+struct part {
+	char digest[DIGEST_SIZE];
+	uint64_t size;
+	size_t image; /* its position in the list */
+};
+
+struct parts {
+	struct part *items;
+	size_t count, capacity;
+};
+
+static void add_part(struct parts *parts, const struct descriptor *d, size_t image)
+{
+	if (parts->count == parts->capacity) {
+		parts->capacity = parts->capacity ? parts->capacity * 2 : 64;
+		parts->items = xreallocarray(parts->items, parts->capacity, sizeof(*parts->items));
+	}
+	parts->items[parts->count] = (struct part){.size = d->size, .image = image};
+	memcpy(parts->items[parts->count++].digest, d->digest, DIGEST_SIZE);
+}
+
+static void add_parts(const struct image_store *store, const struct index_image *image, size_t position,
+		      struct parts *parts)
+{
+	_image_children_ struct image_children children = {0};
+
+	if (image_children_read(store, image, &children, NULL) < 0)
+		return;
+	for (size_t i = 0; i < children.count; i++) {
+		const struct manifest *manifest = &children.items[i].manifest;
+
+		if (children.items[i].state == CHILD_ABSENT || children.items[i].state == CHILD_DAMAGED)
+			continue;
+		add_part(parts, &manifest->config, position);
+		for (size_t j = 0; j < manifest->layer_count; j++)
+			add_part(parts, &manifest->layers[j], position);
+	}
+}
+
+static int by_digest(const void *a, const void *b)
+{
+	const struct part *one = a, *other = b;
+	int order = strcmp(one->digest, other->digest);
+
+	return order ? order : (one->image > other->image) - (one->image < other->image);
+}
+
+/* Each blob counts once for an image, however often it has it. */
+static void add_sizes(struct parts *parts, struct cor_image_list *list)
+{
+	if (parts->count)
+		qsort(parts->items, parts->count, sizeof(*parts->items), by_digest);
+	for (size_t i = 0, end; i < parts->count; i = end) {
+		const struct part *first = &parts->items[i];
+		bool shared = false;
+
+		for (end = i + 1; end < parts->count && strcmp(parts->items[end].digest, first->digest) == 0;
+		     end++)
+			shared |= parts->items[end].image != first->image;
+		for (size_t j = i; j < end; j++) {
+			struct cor_image_info *info = &list->items[parts->items[j].image];
+
+			if (j > i && parts->items[j].image == parts->items[j - 1].image)
+				continue;
+			info->size += first->size;
+			info->shared += shared ? first->size : 0;
+		}
+	}
 }
 
 /* An image whose documents are damaged is listed with what the index knows, so that it can be seen and removed. */
@@ -35,13 +106,13 @@ static void fill_info(const struct image_store *store, struct index_image *image
 	info->architecture = xstrdup(facts.parsed.platform.architecture);
 	info->os = xstrdup(facts.parsed.platform.os);
 	info->created_ns = facts.parsed.created_ns;
-	info->size = image_size(&facts.manifest);
 }
 
 int image_list(struct image_store *store, struct cor_image_list *ret, struct cor_error *err)
 {
 	_index_ struct index index = {0};
 	struct cor_image_list list = {0};
+	struct parts parts = {0};
 	_fd_ int fd = -1;
 	int r = store_lock(store, LOCK_SH, &fd, err);
 
@@ -49,8 +120,12 @@ int image_list(struct image_store *store, struct cor_image_list *ret, struct cor
 	if (r < 0)
 		return r;
 	list.items = xcalloc(index.count, sizeof(*list.items));
-	for (; list.count < index.count; list.count++)
+	for (; list.count < index.count; list.count++) {
+		add_parts(store, &index.items[list.count], list.count, &parts);
 		fill_info(store, &index.items[list.count], &list.items[list.count]);
+	}
+	add_sizes(&parts, &list);
+	free(parts.items);
 	*ret = list;
 	return 0;
 }

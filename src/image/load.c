@@ -27,11 +27,12 @@ static void load_release(struct load *load)
 	workspace_release(&load->work);
 }
 
-static int choose_images(struct load *load, const struct platform *wanted, struct cor_error *err)
+static int choose_images(struct load *load, const struct platform *wanted, bool all_platforms,
+			 struct cor_error *err)
 {
 	if (tarball_find_file(&load->tarball, "index.json") ||
 	    tarball_find_file(&load->tarball, "oci-layout"))
-		return incoming_from_layout(&load->tarball, wanted, &load->incoming, err);
+		return incoming_from_layout(&load->tarball, wanted, all_platforms, &load->incoming, err);
 	return incoming_from_docker(&load->tarball, wanted, &load->incoming, err);
 }
 
@@ -43,12 +44,15 @@ static int rename_image(struct incoming *incoming, const char *text, struct cor_
 
 	if (r < 0)
 		return r;
-	if (incoming->count != 1)
+	if (incoming_places(incoming) != 1)
 		return cor_fail(err, COR_INVALID, EINVAL,
 				"the archive holds %zu images, and --tag names one: load them without it",
-				incoming->count);
-	strv_release(&incoming->items[0].names);
-	strv_take(&incoming->items[0].names, steal_ptr(name));
+				incoming_places(incoming));
+	for (size_t i = 0; i < incoming->count; i++)
+		strv_release(&incoming->items[i].names);
+	for (size_t i = 0; i < incoming->count; i++)
+		if (!incoming->items[i].inside)
+			strv_add(&incoming->items[i].names, name);
 	return 0;
 }
 
@@ -123,6 +127,8 @@ static int unpack_images(struct load *load, struct cor_error *err)
 		_free_ char *name = image->names.count ? reference_familiar(image->names.items[0])
 						       : xstrdup(image->manifest.config.digest);
 
+		if (image->is_index)
+			continue;
 		r = unpack_image(load, i, &index, err);
 		if (r < 0)
 			cor_context(err, r, "image '%s'", name);
@@ -140,9 +146,12 @@ static int publish_files(struct load *load, struct cor_error *err)
 		const struct incoming_image *image = &load->incoming.items[i];
 		char name[ROOTFS_NAME_SIZE], file[32];
 
-		for (size_t j = 0; r == 0 && j < image->blob_count; j++)
+		/* Manifests after what they name: whoever finds one in an index takes it for whole. */
+		for (size_t j = image->blob_count; r == 0 && j-- > 0;)
 			r = store_publish_blob(load->store, load->work.fd, image->blobs[j].file,
 					       image->blobs[j].digest, image->blobs[j].size, err);
+		if (image->is_index)
+			continue;
 		rootfs_name(&image->config, name);
 		disk_file(i, file);
 		if (r == 0 && faccessat(load->work.fd, file, F_OK, 0) == 0)
@@ -162,9 +171,12 @@ static int publish_names(struct load *load, struct cor_error *err)
 		return r;
 	for (size_t i = 0; i < load->incoming.count; i++) {
 		const struct incoming_image *image = &load->incoming.items[i];
-		struct index_image *stored = index_add(&index, image->media_type, image->digest, image->size);
+		struct index_image *stored;
 		const char *name;
 
+		if (image->inside)
+			continue;
+		stored = index_add(&index, image->media_type, image->digest, image->size);
 		strv_foreach (&image->names, j, name)
 			index_set_name(&index, stored, name);
 	}
@@ -187,9 +199,11 @@ static void tell_names(const struct incoming *incoming, struct cor_strings *ret)
 	struct strv names = {0};
 
 	for (size_t i = 0; i < incoming->count; i++) {
-		strv_add_all(&names, &incoming->items[i].names);
-		if (!incoming->items[i].names.count)
-			strv_add(&names, incoming->items[i].manifest.config.digest);
+		const struct incoming_image *image = &incoming->items[i];
+
+		strv_add_all(&names, &image->names);
+		if (!image->names.count && !image->inside)
+			strv_add(&names, image->is_index ? image->digest : image->manifest.config.digest);
 	}
 	*ret = (struct cor_strings){.items = names.items, .count = names.count};
 }
@@ -206,7 +220,7 @@ int image_load(struct image_store *store, int fd, const struct cor_image_load_op
 	store_sweep_tmp(store);
 	r = workspace_open(store, &load.work, err);
 	r = r ?: tarball_receive(fd, load.work.fd, &load.tarball, err);
-	r = r ?: choose_images(&load, &wanted, err);
+	r = r ?: choose_images(&load, &wanted, options && options->all_platforms, err);
 	r = r ?: settle_names(&load.incoming, options ? options->name : NULL, err);
 	r = r ?: unpack_images(&load, err);
 	r = r ?: publish(&load, err);

@@ -4,7 +4,7 @@
 #include "image/remote.h"
 
 #include "base/str.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 #include "image/incoming.h"
 #include "image/index.h"
 

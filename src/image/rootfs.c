@@ -8,7 +8,7 @@
 
 #include "base/str.h"
 #include "image/ext4.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 #include "image/index.h"
 #include "image/layer.h"
 #include "image/tree.h"

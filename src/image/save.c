@@ -6,7 +6,7 @@
  * blobs. Old ones expect layers without compression, in files at the top. */
 #include "base/str.h"
 #include "image/children.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 #include "image/stream.h"
 #include "image/tarwriter.h"
 

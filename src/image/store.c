@@ -4,7 +4,7 @@
 #include "image/store.h"
 
 #include "base/str.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -10,7 +10,7 @@
 #include "base/macro.h"
 #include "base/str.h"
 #include "image/decompress.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 
 #include <errno.h>
 #include <pthread.h>

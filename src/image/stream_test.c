@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "base/str.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/size.h"
 #include "base/str.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 #include "image/utf8.h"
 #include "oci/manifest.h"
 

@@ -3,7 +3,7 @@
 #include "image/tarwriter.h"
 
 #include "base/str.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 #include "image/utf8.h"
 
 #include <archive.h>

@@ -59,10 +59,8 @@ static void on_end(void *userdata, const struct cor_error *status)
 	uploads->running--;
 	close_fd(&upload->fd);
 	if (status->status != COR_OK) {
-		if (!uploads->failed) {
+		if (!uploads->failed)
 			uploads->failure = *status;
-			cor_context(&uploads->failure, 0, "blob %.12s", digest_hex(upload->digest));
-		}
 		uploads->failed = true;
 		return;
 	}

@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/str.h"
-#include "init/early_root.h"
+#include "init/early.h"
 #include "init/mount.h"
 #include "init/process.h"
 

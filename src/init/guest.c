@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "init/cgroup.h"
-#include "init/early_root.h"
+#include "init/early.h"
 #include "init/machine.h"
 #include "init/process.h"
 
@@ -87,7 +87,7 @@ int guest_boot(struct guest *guest, struct cor_error *err)
 	r = r ?: mount_basics(err);
 	if (r < 0)
 		return r;
-	early_root_begin(guest);
+	early_begin(guest);
 	if (sethostname(HOSTNAME, strlen(HOSTNAME)) < 0)
 		return cor_fail_errno(err, errno, "host name");
 	raise_log_level();

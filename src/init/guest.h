@@ -11,12 +11,12 @@ struct guest {
 	uv_loop_t *loop;
 	int pid_namespace; /* init's own, to come back to after a visit */
 	struct container *containers;
-	int early_root; /* tells how the disk "root" was mounted (early_root.h), until somebody asks; -1 */
+	int early_root; /* tells how the disk "root" was mounted (early.h), until somebody asks; -1 */
 	struct machine_shutdown *shutdown; /* under way, or NULL */
 	bool stopping;                     /* the loop ends and the power goes */
 };
 
-/* Mounts what init and the containers need, begins to mount the root disk, and raises the loopback device. The first thing that init does. */
+/* Mounts what init and the containers need, begins what can be done early, and raises the loopback device. The first thing that init does. */
 int guest_boot(struct guest *guest, struct cor_error *err);
 
 /* Takes the exit status of every child that has ended, on SIGCHLD, as long as the loop runs. */

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "init/early_root.h"
+#include "init/early.h"
 #include "init/mount.h"
 
 #include <errno.h>

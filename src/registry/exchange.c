@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <time.h>
 
-#define SKIP_MAX       (256u << 10) /* of a body that nobody wants, so that the connection can be used again */
+#define SKIP_MAX (256u << 10) /* of a body that nobody wants, so that the connection can be used again */
 
 enum mode { MODE_DELIVER, MODE_SKIP, MODE_EXPLAIN };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Manifests: one request each. */
+#include "oci/hash.h"
 #include "oci/manifest.h"
-
 #include "registry/client.h"
 
 #include <errno.h>
@@ -30,6 +30,20 @@ static int take_type(const char *header, char **ret, struct cor_error *err)
 	return 0;
 }
 
+/* What was asked for by digest is checked here already, so that a mirror's mistake is another one's turn. */
+static int check_digest(const char *what, const struct buffer *body, struct cor_error *err)
+{
+	char found[DIGEST_SIZE];
+
+	if (!digest_valid(what))
+		return 0;
+	hash_bytes(buffer_size(body) ? buffer_bytes(body) : (const void *)"", buffer_size(body), found);
+	if (!str_equal(what, found))
+		return cor_fail(err, COR_CORRUPT, EBADMSG,
+				"its digest is not %.19s, for which the registry was asked", what);
+	return 0;
+}
+
 static int get_from(struct registry *registry, size_t index, const char *what, struct registry_manifest *ret,
 		    struct cor_error *err)
 {
@@ -54,7 +68,9 @@ static int get_from(struct registry *registry, size_t index, const char *what, s
 	r = registry_call(registry, &request, index + 1 == registry->hosts.count, &call, err);
 	if (r < 0)
 		return r;
-	r = take_type(call.content_type, &ret->media_type, err);
+	r = check_digest(what, &call.body, err);
+	if (r == 0)
+		r = take_type(call.content_type, &ret->media_type, err);
 	if (r < 0)
 		return r;
 	ret->size = buffer_size(&call.body);
@@ -67,16 +83,21 @@ static int get_from(struct registry *registry, size_t index, const char *what, s
 int registry_get_manifest(struct registry *registry, const char *what, struct registry_manifest *ret,
 			  struct cor_error *err)
 {
-	int r = -ENOENT;
+	struct cor_error failure = {0}, mirror = {0};
 
 	for (size_t i = registry->current; i < registry->hosts.count; i++) {
-		r = get_from(registry, i, what, ret, err);
-		if (r == 0) {
+		if (get_from(registry, i, what, ret, &failure) == 0) {
 			registry->current = i;
 			return 0;
 		}
+		/* A mirror that was never right would not be noticed otherwise. */
+		if (i == 0 && registry->hosts.count > 1)
+			mirror = failure;
 	}
-	return cor_context(err, r, "manifest");
+	if (mirror.status)
+		return cor_fail(err, failure.status, failure.err, "manifest: %.250s; its mirror: %.200s",
+				failure.msg, mirror.msg);
+	return cor_fail(err, failure.status, failure.err, "manifest: %s", failure.msg);
 }
 
 int registry_put_manifest(struct registry *registry, const char *what, const char *media_type,

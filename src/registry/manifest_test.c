@@ -275,6 +275,23 @@ static void test_a_blob_that_breaks_at_the_mirror(void **state)
 	assert_memory_equal(buffer_bytes(&download.got), "0123456789", 10);
 }
 
+static void test_a_mirror_that_sends_something_else(void **state)
+{
+	_fixture_ struct fixture f = begin_with_mirror(REGISTRY_PULL);
+	/* of "{}" */
+	const char *digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+	test_server_body(f.other, "200 OK", TYPE, "{ }");
+	test_server_body(f.server, "200 OK", TYPE, "{}");
+	assert_int_equal(registry_get_manifest(f.registry, digest, &f.manifest, &f.err), 0);
+	assert_string_equal(f.manifest.data, "{}");
+	test_server_body(f.server, "200 OK", TYPE, "[]");
+	registry_manifest_release(&f.manifest);
+	assert_true(registry_get_manifest(f.registry, digest, &f.manifest, &f.err) < 0);
+	assert_int_equal(f.err.status, COR_CORRUPT);
+	assert_null(f.manifest.data);
+}
+
 static void test_nothing_is_pushed_to_a_mirror(void **state)
 {
 	_fixture_ struct fixture f = begin_with_mirror(REGISTRY_PUSH);
@@ -304,6 +321,7 @@ int main(void)
 		cmocka_unit_test(test_a_mirror_comes_first),
 		cmocka_unit_test(test_what_a_mirror_does_not_have),
 		cmocka_unit_test(test_a_blob_that_breaks_at_the_mirror),
+		cmocka_unit_test(test_a_mirror_that_sends_something_else),
 		cmocka_unit_test(test_nothing_is_pushed_to_a_mirror),
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A client of one repository of a registry (OCI distribution specification 1.1). Everything runs in the caller's thread, over one curl multi handle, so that
  * connections are used again. What comes is hostile: sizes are capped, redirects are counted, credentials go to the host that they belong to and to no other.
- * It does not hash: whoever asked checks what came. */
+ * It does not hash blobs: whoever asked checks what came. */
 #pragma once
 
 #include "base/cleanup.h"
@@ -25,7 +25,7 @@ void registry_free(
 	struct registry *registry); /* ends what still runs; its callbacks are not called any more */
 DEFINE_CLEANUP(struct registry *, registry_free)
 
-/* ---- manifests: these block, at most until their deadline ---- */
+/* ---- manifests: these block, at most until their deadline; callbacks of blobs that are under way come meanwhile ---- */
 
 struct registry_manifest {
 	char *data; /* with a NUL behind its end */
@@ -34,7 +34,7 @@ struct registry_manifest {
 };
 void registry_manifest_release(struct registry_manifest *manifest);
 
-/* what: a tag or a digest. One request, if no authentication is needed. COR_NOT_FOUND, COR_PERMISSION, COR_CORRUPT (larger than MANIFEST_SIZE_MAX, a type that was not asked for),
+/* what: a tag, or a digest, which then is checked. One request, if no authentication is needed. COR_NOT_FOUND, COR_PERMISSION, COR_CORRUPT (larger than MANIFEST_SIZE_MAX, a type that was not asked for, another digest),
  * COR_UNAVAILABLE, COR_TIMEOUT. */
 int registry_get_manifest(struct registry *registry, const char *what, struct registry_manifest *ret,
 			  struct cor_error *err);
@@ -74,7 +74,7 @@ struct registry_upload {
 };
 void registry_upload(struct registry *registry, const struct registry_upload *upload);
 
-/* Works on all that was begun until something happened, at most timeout_ms. *ret_running is how many have not ended. Callbacks come from here only. */
+/* Works on all that was begun until something happened, at most timeout_ms. *ret_running is how many have not ended. Callbacks come from here, and from the calls that block. */
 int registry_run(struct registry *registry, int timeout_ms, size_t *ret_running, struct cor_error *err);
 
 /* ---- without a repository ---- */

@@ -8,7 +8,11 @@ int retry_delay(struct retry *retry, const struct limits *limits, const struct e
 {
 	uint64_t ms = limits->backoff_ms, chance = clock_monotonic_ns() / 1000;
 
-	if (result->outcome != OUTCOME_BROKEN || ++retry->failures >= limits->attempts)
+	if (result->outcome != OUTCOME_BROKEN)
+		return -1;
+	/* One that says nothing has cost half a minute already. */
+	retry->failures += result->error->status == COR_TIMEOUT ? 2 : 1;
+	if (retry->failures >= limits->attempts)
 		return -1;
 	for (unsigned i = 1; i < retry->failures && ms < limits->backoff_max_ms; i++)
 		ms *= 2;

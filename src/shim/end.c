@@ -2,7 +2,8 @@
 /* The end, whatever brings it: the guest is asked to shut down (it syncs and unmounts), the VMM's end is awaited, and only when everything is freed and the
  * truth is on disk do the waiting clients hear of it. A client that has heard of the end may start the container again at once, or use its name.
  *
- * A container that goes with its process (`--rm`) is not waited for: nobody can start it again or read its disk, and its name is free once its files are gone.
+ * A container that goes with its process (`--rm`), and has written little, is not waited for: nobody can start it again or read its disk, and its name is free once
+ * its files are gone.
  * Those who wait hear of the end as soon as that is so, and the machine goes down behind them, in the same orderly way. */
 #include "shim/shim.h"
 
@@ -11,13 +12,16 @@
 #include "shim/logs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #define SHUTDOWN_MS 15000
-#define STALL_MS    5000  /* without a byte read: a reader that stands still; a message may be a MiB */
-#define KILL_MS     10000 /* between SIGKILL to the process and the end of the machine */
-#define LINGER_MS   100   /* for last bytes on their way to clients */
-#define FIRST_MS    10000 /* for the client that started us: it may not have asked yet */
+#define STALL_MS    5000      /* without a byte read: a reader that stands still; a message may be a MiB */
+#define KILL_MS     10000     /* between SIGKILL to the process and the end of the machine */
+#define LINGER_MS   100       /* for last bytes on their way to clients */
+#define LITTLE      (4 << 20) /* bytes of a disk that may be freed a little later */
+#define FIRST_MS    10000     /* for the client that started us: it may not have asked yet */
 
 /* ---- leaving ---- */
 
@@ -118,10 +122,14 @@ static void tell(struct shim *shim)
 	hub_end(shim->hub);
 }
 
-/* Nothing that the machine still does can be seen once it has gone: all its disks go too. */
+/* Nothing that the machine still does can be seen: all its disks go with it, and the room that they take until then is not worth a thought. */
 static bool leaves_nothing(const struct shim *shim)
 {
-	return shim->record.auto_remove;
+	struct stat st;
+
+	return shim->record.auto_remove &&
+	       (fstatat(shim->data_dir, "root.qcow2", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		st.st_blocks < LITTLE / 512);
 }
 
 static void finish(struct shim *shim)
@@ -140,6 +148,7 @@ static void finish(struct shim *shim)
 	rotating_close(&shim->console_log);
 	if (!shim->told)
 		tell(shim);
+	service_answer_all(shim);
 	leave_if_done(shim);
 }
 

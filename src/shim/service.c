@@ -198,7 +198,7 @@ static int stop(void *service, struct rpc_call *call, const ProtobufCMessage *re
 
 	if (stop->signal > 64)
 		return cor_fail(err, COR_INVALID, EINVAL, "there is no signal %u", stop->signal);
-	if (shim->told) {
+	if (shim->stage == OVER) {
 		answer_empty(call);
 		return 0;
 	}
@@ -216,7 +216,7 @@ void service_answer_all(struct shim *shim)
 	service_answer_starts(shim);
 	while (shim->waits.count)
 		answer_wait(shim, shim->waits.calls[--shim->waits.count]);
-	while (shim->stops.count)
+	while (shim->stage == OVER && shim->stops.count)
 		answer_empty(shim->stops.calls[--shim->stops.count]);
 }
 

@@ -167,7 +167,7 @@ extern const struct rpc_method shim_methods[];
 extern const size_t shim_method_count;
 int service_relay(void *context, struct rpc_call *call, const char *path, struct cor_error *err);
 void service_answer_starts(struct shim *shim);
-/* The container has ended: all that wait are answered. */
+/* The container has ended: all that wait for that are answered, and once the machine is gone too (OVER), those who stopped it. */
 void service_answer_all(struct shim *shim);
 
 /* exec.c */

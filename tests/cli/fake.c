@@ -205,6 +205,8 @@ int cor_container_create(struct cor_context *ctx, const struct cor_container_opt
 		return r;
 	if (options->kernel && strcmp(options->kernel, "missing") == 0)
 		return fake_fail(err, COR_NOT_FOUND, ENOENT, "no kernel 'missing'");
+	if (strcmp(options->image, "foreign") == 0 && !fake_pulled())
+		return fake_fail(err, COR_UNSUPPORTED, ENOEXEC, "the image is for linux/s390x");
 	if (options->platform && strcmp(options->platform, "linux/arm64") == 0 && !fake_pulled())
 		return fake_fail(err, COR_UNSUPPORTED, ENOEXEC, "the image is for linux/amd64");
 	if (options->name && strcmp(options->name, "taken") == 0)
@@ -524,8 +526,8 @@ int cor_image_inspect(struct cor_context *ctx, const char *ref, char **ret_json,
 
 	if (r == 0 && asprintf(ret_json,
 			       "{\"Id\":\"sha256:%s\",\"RepoTags\":[\"%s\"],\"Os\":\"linux\","
-			       "\"Architecture\":\"amd64\"}",
-			       ID, ref) < 0)
+			       "\"Architecture\":\"%s\"}",
+			       ID, ref, strcmp(ref, "foreign") == 0 ? "s390x" : "amd64") < 0)
 		abort();
 	return r;
 }

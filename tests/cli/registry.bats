@@ -139,6 +139,15 @@ setup() {
 	calls run -q --platform linux/amd64 busybox echo hi
 	is 0
 	not_asked pull
+	cli run --platform linux/arm64 busybox echo hi
+	[ "${stderr_lines[0]}" = "Unable to find image 'busybox' for linux/arm64 locally" ]
+	calls run foreign echo hi
+	is 0
+	asked "pull foreign platform=- all=0"
+	[ "${stderr_lines[0]}" = "Unable to find image 'foreign' for linux/$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/') locally" ]
+	calls run --pull never foreign echo hi
+	is 125
+	not_asked pull
 }
 
 @test "an id is never pulled, nor an image for want of something else" {
@@ -257,7 +266,7 @@ setup() {
 	calls registry logout host:5000
 	asked "logout host:5000"
 	cli logout missing
-	is 0 "not logged in to missing"
+	is 1 "no registry 'missing'"
 	cli registry ls
 	is 0
 	[[ ${lines[0]} =~ ^REGISTRY\ +USER\ +SOURCE$ ]]

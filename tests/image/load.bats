@@ -91,7 +91,7 @@ content() {
 	refused schema-1 "schema 1"
 	refused index-and-manifest "index at the same time"
 	refused bad-config "'Env'"
-	refused no-images "holds no image"
+	refused no-images "there is no image"
 	refused deep-index "nests indexes too deeply"
 	refused bad-name "'Not A Name'" "--tag"
 	refused other-architecture "no image for linux/" "but for linux/" "--platform"
@@ -112,7 +112,7 @@ content() {
 	refused layer-huge-file "broken"
 	refused layer-no-tar "no tar archive"
 	refused layer-cut "Truncated"
-	refused layer-cut-gzip "truncated gzip"
+	refused layer-cut-gzip "cut off"
 }
 
 @test "paths and links of a layer are resolved within the image (CVE-2026-46703, CVE-2026-50163)" {
@@ -155,7 +155,7 @@ content() {
 	coracle image load --platform "linux/$other" -i "$WORK/odd/good-two-platforms.tar"
 	[ "$(coracle image inspect both:1 | jq -r '.[0].Architecture')" = "$other" ]
 	coracle image load --platform "$other" -i "$WORK/odd/other-architecture.tar"
-	run coracle create odd true
+	run coracle create --pull never odd true
 	echo "$output"
 	[ "$status" -ne 0 ]
 	[[ $output == *"image 'odd': it is for linux/$other"* ]]

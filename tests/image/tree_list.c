@@ -3,7 +3,7 @@
  * it: so that two trees can be compared by diff. Sorted by path; of hard links all but the first line name the first. */
 #include "base/cleanup.h"
 #include "base/str.h"
-#include "image/hash.h"
+#include "oci/hash.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"

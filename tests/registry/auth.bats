@@ -55,6 +55,7 @@ refused() {
 	refused
 	run coracle logout "$users"
 	[ "$status" -eq 1 ]
+	[[ $output == *"not logged in"* ]]
 }
 
 @test "with authentication and TLS: pulled, run, pushed, inspected" {

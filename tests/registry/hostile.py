@@ -231,7 +231,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def manifest_challenge_elsewhere(self, image, what):
         """The token is to be asked for at somebody else's (CVE-2020-15157, CVE-2026-65388)."""
-        self.challenge(f'Bearer realm="http://{self.server.other}/token/good",service="the-registry",scope="repository:x:pull"')
+        self.challenge(f'Bearer realm="http://elsewhere.test/token/good",service="the-registry",scope="repository:x:pull"')
 
     def manifest_challenge_file(self, image, what):
         self.challenge('Bearer realm="file:///etc/passwd",service="x"')

@@ -72,6 +72,8 @@ registries() { jq -n "$@" >"$CORACLE_CONFIG/registries.json"; }
 	no_images
 	registries --arg r "$second" '{registries: {($r): {mirrors: ["http://127.0.0.1:1"]}}}'
 	coracle pull -q "$second/busybox:1"
+	run -1 coracle pull -q "$second/nowhere:1"
+	[[ $output == *404*"$second"*"mirror"*"127.0.0.1:1"* ]]
 	in_order
 }
 

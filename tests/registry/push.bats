@@ -35,6 +35,8 @@ teardown() { no_images; }
 		[ "$(raw_digest "$plain/unchanged/$image:1")" = "$digest" ]
 		# All of it, each blob checked by skopeo.
 		skopeo copy -q --insecure-policy --all --preserve-digests --src-tls-verify=false "docker://$plain/unchanged/$image:1" "dir:$WORK/copied-$image"
+		# Sixty layers take podman half a minute.
+		[[ $image != layers ]] || continue
 		podman_here pull -q --tls-verify=false "$plain/unchanged/$image:1"
 		podman_here image inspect "$plain/unchanged/$image:1" | jq -e --arg d "@$digest" '.[0].RepoDigests | any(endswith($d))'
 	done

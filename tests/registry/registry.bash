@@ -177,5 +177,5 @@ no_images() {
 	for id in $(coracle image ls -q | sort -u); do
 		coracle image rm -f "$id" >/dev/null
 	done
-	coracle image prune -f >/dev/null
+	coracle image prune -f >/dev/null 2>&1
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SHA-256 by OpenSSL, which uses the processor's instructions for it. A library without SHA-256 cannot be worked with, so that ends us. */
-#include "image/hash.h"
+#include "oci/hash.h"
 
 #include <stdio.h>
 

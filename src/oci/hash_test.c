@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "image/hash.h"
+#include "oci/hash.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
