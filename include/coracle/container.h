@@ -141,6 +141,7 @@ struct cor_container_info {
 	int exit_code;                               /* of COR_EXITED; 125 of COR_DAMAGED */
 	int64_t created_ns, started_ns, finished_ns; /* since the epoch; 0: not yet */
 	struct cor_strings labels;                   /* "KEY=VALUE" */
+	char *address; /* IPv4, in its first network; empty where it has none, or does not run */
 	bool auto_remove;
 };
 

@@ -84,9 +84,8 @@ static json_t *host_json(const struct container_record *record, const json_t *co
 			 (int)record->reaper, "Capabilities", copy(capabilities, "bounding"));
 }
 
-/* What its shim wrote while it runs (shim/network.c); empty otherwise. */
-static json_t *network_json(const struct roots *roots, const struct container_record *record,
-			    const struct container_state *state)
+json_t *inspect_networks(const struct roots *roots, const struct container_record *record,
+			 const struct container_state *state)
 {
 	_free_ char *path = str_format("c/%.12s/network.json", record->id);
 	json_t *networks = NULL;
@@ -94,7 +93,7 @@ static json_t *network_json(const struct roots *roots, const struct container_re
 	if (state->status != COR_RUNNING ||
 	    json_read_file(roots->run_fd, path, NETWORKS_JSON_MAX, &networks, NULL) < 0)
 		networks = json_object();
-	return json_pack("{s:o}", "Networks", networks);
+	return networks;
 }
 
 json_t *inspect_document(const struct roots *roots, const struct container_record *record,
@@ -103,14 +102,14 @@ json_t *inspect_document(const struct roots *roots, const struct container_recor
 	json_t *args = json_from_strv(&record->args), *document;
 
 	json_array_remove(args, 0);
-	document =
-		json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "Id",
-			  record->id, "Created", time_json(record->created_ns), "Path",
-			  record->args.count ? record->args.items[0] : "", "Args", args, "State",
-			  state_json(state), "Image", record->image_id, "Name",
-			  json_sprintf("/%s", record->name), "Config", config_json(record, config),
-			  "HostConfig", host_json(record, config), "Machine", machine_json(&record->machine),
-			  "Mounts", json_array(), "NetworkSettings", network_json(roots, record, state),
-			  "LogPath", json_sprintf("%s/containers/%s/log", roots->data, record->id));
+	document = json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "Id",
+			     record->id, "Created", time_json(record->created_ns), "Path",
+			     record->args.count ? record->args.items[0] : "", "Args", args, "State",
+			     state_json(state), "Image", record->image_id, "Name",
+			     json_sprintf("/%s", record->name), "Config", config_json(record, config),
+			     "HostConfig", host_json(record, config), "Machine",
+			     machine_json(&record->machine), "Mounts", json_array(), "NetworkSettings",
+			     json_pack("{s:o}", "Networks", inspect_networks(roots, record, state)),
+			     "LogPath", json_sprintf("%s/containers/%s/log", roots->data, record->id));
 	return document;
 }

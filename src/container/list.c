@@ -15,8 +15,22 @@ static void strings_from(struct cor_strings *to, const struct strv *from)
 		to->items[to->count] = xstrdup(from->items[to->count]);
 }
 
-static void info_from(const struct container_record *record, const struct container_state *state,
-		      struct cor_container_info *info)
+static char *first_address(const struct roots *roots, const struct container_record *record,
+			   const struct container_state *state)
+{
+	_json_ json_t *networks = record->networks.count ? inspect_networks(roots, record, state) : NULL;
+	_free_ char *first = NULL;
+	const char *address = NULL;
+
+	if (networks) {
+		first = xstrndup(record->networks.items[0], strcspn(record->networks.items[0], ","));
+		(void)json_get_string(json_object_get(networks, first), "IPAddress", &address);
+	}
+	return xstrdup(address ?: "");
+}
+
+static void info_from(const struct roots *roots, const struct container_record *record,
+		      const struct container_state *state, struct cor_container_info *info)
 {
 	*info = (struct cor_container_info){
 		.id = xstrdup(record->id),
@@ -30,15 +44,16 @@ static void info_from(const struct container_record *record, const struct contai
 		.started_ns = state->started_ns,
 		.finished_ns = state->finished_ns,
 		.auto_remove = record->auto_remove,
+		.address = first_address(roots, record, state),
 	};
 	strings_from(&info->labels, &record->labels);
 }
 
-static void list_add(struct cor_container_list *list, const struct container_record *record,
-		     const struct container_state *state)
+static void list_add(const struct roots *roots, struct cor_container_list *list,
+		     const struct container_record *record, const struct container_state *state)
 {
 	list->items = xreallocarray(list->items, list->count + 1, sizeof(*list->items));
-	info_from(record, state, &list->items[list->count++]);
+	info_from(roots, record, state, &list->items[list->count++]);
 }
 
 static int newest_first(const void *a, const void *b)
@@ -76,7 +91,7 @@ int cor_container_list(struct cor_context *ctx, bool all, struct cor_container_l
 		if (r < 0)
 			state = (struct container_state){.status = COR_DAMAGED, .exit.code = 125};
 		if (all || state.status == COR_RUNNING)
-			list_add(&list, &record, &state);
+			list_add(&ctx->roots, &list, &record, &state);
 	}
 	if (list.count)
 		qsort(list.items, list.count, sizeof(*list.items), newest_first);
@@ -94,6 +109,7 @@ void cor_container_list_release(struct cor_container_list *list)
 		free(info->image);
 		free(info->image_id);
 		free(info->command);
+		free(info->address);
 		cor_strings_release(&info->labels);
 	}
 	free(list->items);

@@ -59,6 +59,7 @@ page() { inside python3 -c 'import sys, urllib.request; print(urllib.request.url
 	run coracle exec db nslookup nobody
 	[ "$status" -ne 0 ]
 	[ "$(coracle network inspect default | jq -r '.[0].Containers[].Name' | sort | xargs)" = "db web" ]
+	[ "$(coracle ls --format json | jq -r '.[] | select(.Name == "web").Address')" = "$v4" ]
 	[ "$(coracle network ls --format json | jq -r '.[] | select(.Name == "default").Containers')" = 2 ]
 	run coracle network rm default
 	[ "$status" -ne 0 ]
