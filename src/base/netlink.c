@@ -8,11 +8,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
-int netlink_open(void)
+int netlink_open_protocol(int protocol)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 
 	return fd < 0 ? -errno : fd;
+}
+
+int netlink_open(void)
+{
+	return netlink_open_protocol(NETLINK_ROUTE);
 }
 
 void netlink_begin(struct netlink_message *message, uint16_t type, uint16_t flags, const void *body,

@@ -14,8 +14,9 @@ struct netlink_message {
 	};
 };
 
-/* A socket or -errno. */
+/* A socket or -errno: for NETLINK_ROUTE, and for another of netlink(7)'s protocols. */
 int netlink_open(void);
+int netlink_open_protocol(int protocol);
 
 /* Begins a request with its fixed part. */
 void netlink_begin(struct netlink_message *message, uint16_t type, uint16_t flags, const void *body,

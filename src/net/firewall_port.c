@@ -18,12 +18,17 @@
 /* Before those of others see it, so that nothing false is ever counted or tracked. */
 #define PRIORITY -300
 
-static void add_table(const struct fw_table *t)
+static void add_map(const struct fw_table *t)
 {
 	fw_add_table(t);
 	json_array_append_new(t->commands, json_pack("{s:{s:{s:s, s:s, s:s, s:s, s:s}}}", "add", "map",
 						     "family", t->family, "table", t->name, "name", MAP,
 						     "type", "ifname", "map", "verdict"));
+}
+
+static void add_table(const struct fw_table *t)
+{
+	add_map(t);
 	fw_base_chain(t, BASE, "filter", "prerouting", PRIORITY);
 	fw_flush(t, BASE);
 	fw_rule(t, BASE,
@@ -174,7 +179,7 @@ void firewall_remove_port(json_t *commands, const char *table, const char *devic
 	struct fw_table t = {.commands = commands, .family = "bridge", .name = table};
 
 	/* As with tables: what is made first can be deleted. */
-	add_table(&t);
+	add_map(&t);
 	fw_chain(&t, device);
 	fw_element(&t, "add", MAP, device, device);
 	fw_element(&t, "delete", MAP, device, device);

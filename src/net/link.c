@@ -8,6 +8,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <net/if.h>
 
 #define ROUTES_MAX 100000u
@@ -112,6 +113,36 @@ int link_join_bridge(int netlink, int index, int bridge, uint32_t mtu)
 	if (mtu)
 		put_number(&message, IFLA_MTU, mtu);
 	put_number(&message, IFLA_MASTER, (uint32_t)bridge);
+	return netlink_request(netlink, &message);
+}
+
+static int set_port(int netlink, int index)
+{
+	struct ifinfomsg info = {.ifi_family = AF_BRIDGE, .ifi_index = index};
+	struct netlink_message message;
+	size_t port;
+
+	netlink_begin(&message, RTM_SETLINK, 0, &info, sizeof(info));
+	port = netlink_nest(&message, IFLA_PROTINFO | NLA_F_NESTED);
+	put_byte(&message, IFLA_BRPORT_LEARNING, 0);
+	put_byte(&message, IFLA_BRPORT_UNICAST_FLOOD, 0);
+	netlink_nest_end(&message, port);
+	return netlink_request(netlink, &message);
+}
+
+int link_pin(int netlink, int index, const uint8_t mac[6])
+{
+	struct ndmsg info = {.ndm_family = AF_BRIDGE,
+			     .ndm_ifindex = index,
+			     .ndm_state = NUD_NOARP | NUD_PERMANENT,
+			     .ndm_flags = NTF_MASTER};
+	struct netlink_message message;
+	int r = set_port(netlink, index);
+
+	if (r < 0)
+		return r;
+	netlink_begin(&message, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof(info));
+	netlink_put(&message, NDA_LLADDR, mac, 6);
 	return netlink_request(netlink, &message);
 }
 

@@ -2,9 +2,13 @@
 #include "net/nft.h"
 
 #include "base/json.h"
+#include "base/netlink.h"
 #include "net/child.h"
 
 #include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <sys/wait.h>
 
 #define COMPLAINT_MAX 4096u
@@ -27,6 +31,19 @@ static int no_program(struct cor_error *err)
 {
 	return cor_fail(err, COR_UNSUPPORTED, ENOENT,
 			"there is no nft, which networks need: install the package nftables");
+}
+
+bool nft_has_table(const char *name)
+{
+	struct nfgenmsg body = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0};
+	_fd_ int fd = netlink_open_protocol(NETLINK_NETFILTER);
+	struct netlink_message message;
+
+	if (fd < 0)
+		return false;
+	netlink_begin(&message, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, 0, &body, sizeof(body));
+	netlink_put(&message, NFTA_TABLE_NAME, name, strlen(name) + 1);
+	return netlink_request(fd, &message) == 0;
 }
 
 int nft_list(json_t **ret_ruleset, struct cor_error *err)

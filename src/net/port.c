@@ -105,7 +105,7 @@ static void fill_port(const struct network *network, const struct net_request *r
 
 /* ---- its device ---- */
 
-static int add_rules(struct net_state *state, const struct net_port *port, struct cor_error *err)
+static int add_rules(struct net_state *state, bool fresh, const struct net_port *port, struct cor_error *err)
 {
 	struct firewall_port rules = {.device = port->lease.device, .v4 = port->v4, .v6 = port->v6};
 	char table[FIREWALL_TABLE_SIZE];
@@ -114,8 +114,10 @@ static int add_rules(struct net_state *state, const struct net_port *port, struc
 	net_table_name(state, table);
 	memcpy(rules.mac, port->lease.mac, sizeof(rules.mac));
 	firewall_add_port(commands, table, &rules);
-	/* Somebody may have flushed all rules; those of the other ports come back with net_repair. */
-	net_state_add_rules(state, commands);
+	/* The network is new, or somebody flushed all rules (those of the other ports come back with net_repair). To write them each time would cost 10 ms: the
+	 * kernel waits for all processors when chains of hooks go. */
+	if (fresh || !nft_has_table(table))
+		net_state_add_rules(state, commands);
 	return nft_apply(commands, state->lock, err);
 }
 
@@ -130,9 +132,10 @@ static int make_device(struct net_state *state, const struct net_active *active,
 	index = link_index(name);
 	r = index < 0 ? index
 		      : link_join_bridge(state->netlink, index, link_index(active->bridge), port->mtu);
+	r = r ?: link_pin(state->netlink, index, port->lease.mac);
 	if (r < 0)
 		return cor_fail_errno(err, r, "the tap device %s", name);
-	r = add_rules(state, port, err);
+	r = add_rules(state, active->fresh, port, err);
 	if (r < 0)
 		return r;
 	r = link_set_up(state->netlink, index, true);

@@ -338,8 +338,8 @@ static void reattach(struct net_state *state, struct net_active *active, const s
 	for (size_t i = 0; i < sweep->count; i++) {
 		int index = sweep->held[i].device[0] ? link_index(sweep->held[i].device) : -ENODEV;
 
-		if (index > 0)
-			(void)link_join_bridge(state->netlink, index, bridge, 0);
+		if (index > 0 && link_join_bridge(state->netlink, index, bridge, 0) == 0)
+			(void)link_pin(state->netlink, index, sweep->held[i].mac);
 		if (sweep->held[i].device[0])
 			add_port(active, &sweep->held[i], sweep->table, sweep->commands);
 	}

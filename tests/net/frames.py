@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""frames.py make OWN_MAC OWN_V4 OWN_V6 OTHER_MAC OTHER_V4 OTHER_V6 GATEWAY_MAC: what a guest may send and what it may not, as lines of "good NAME HEX" and "bad NAME HEX".
+"""frames.py make OWN_MAC OWN_V4 OWN_V6 OTHER_MAC OTHER_V4 OTHER_V6 GATEWAY_MAC: what a guest may send and what it may not, as lines of "good NAME HEX", "bad NAME HEX" and "stray NAME HEX".
 frames.py seen FRAMES PCAP...: the kinds and names of those frames that a capture holds, byte for byte."""
 import ipaddress
 import struct
@@ -76,6 +76,8 @@ def make(own_mac, own4, own6, other_mac, other4, other6, gateway_mac):
     yield "good", "solicitation", ethernet(groups, own_mac, 0x86DD, nd(own6, all_nodes, 135, other6, slla(own_mac)))
     yield "good", "advertisement", ethernet(groups, own_mac, 0x86DD, nd(own6, all_nodes, 136, own6, tlla(own_mac), 0x20000000))
     yield "good", "local advertisement", ethernet(groups, own_mac, 0x86DD, nd(local, all_nodes, 136, local, tlla(own_mac)))
+
+    yield "stray", "for nobody", ethernet(b"\2\0\0\0\0\x99", own_mac, 0x0800, ip4(own4, other4, 17, hello))
 
     yield "bad", "another's MAC", ethernet(other_mac, other_mac, 0x0800, ip4(own4, other4, 17, hello))
     yield "bad", "a new MAC", ethernet(everybody, b"\2\0\0\0\0\x77", 0x0806, arp(1, own_mac, own4, b"\0" * 6, other4))

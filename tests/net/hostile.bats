@@ -1,3 +1,5 @@
+bats_require_minimum_version 1.5.0
+
 # A guest that claims what is another's: the frames go into its tap, as a machine's would, and are looked for on the bridge and on another container's port.
 
 setup_file() {
@@ -37,10 +39,13 @@ all_good_ones_seen() {
 	listen "$bridge"
 	listen "${victim[0]}"
 	# The good ones last: when they are there, the bad ones have been before, or never.
-	{ grep ^bad "$WORK/frames"; grep ^good "$WORK/frames"; } | cut -f3 >&"${joined_in[attacker]}"
+	{ grep -v ^good "$WORK/frames"; grep ^good "$WORK/frames"; } | cut -f3 >&"${joined_in[attacker]}"
 	await all_good_ones_seen
 	kill "${listeners[@]}"
 	wait "${listeners[@]}" || true
+	# What is for nobody is not shown to others.
+	[ "$(python3 "$BATS_TEST_DIRNAME/frames.py" seen "$WORK/frames" "$WORK/$bridge.pcap" | grep -c ^stray)" -eq 1 ]
+	run ! grep stray <(python3 "$BATS_TEST_DIRNAME/frames.py" seen "$WORK/frames" "$WORK/${victim[0]}.pcap")
 	run python3 "$BATS_TEST_DIRNAME/frames.py" seen "$WORK/frames" "$WORK/$bridge.pcap" "$WORK/${victim[0]}.pcap"
 	echo "$output"
 	[ "$(grep -c ^good <<<"$output")" -eq 7 ]
