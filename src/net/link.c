@@ -134,7 +134,7 @@ int link_pin(int netlink, int index, const uint8_t mac[6])
 {
 	struct ndmsg info = {.ndm_family = AF_BRIDGE,
 			     .ndm_ifindex = index,
-			     .ndm_state = NUD_NOARP | NUD_PERMANENT,
+			     .ndm_state = NUD_NOARP, /* static; a permanent one would be the bridge's own */
 			     .ndm_flags = NTF_MASTER};
 	struct netlink_message message;
 	int r = set_port(netlink, index);

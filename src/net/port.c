@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The order of joining: the lease first, since nothing else says that a network is in use; then the tap, down; its rules; and only then it goes up, so that no
- * frame of a guest is ever seen without rules. */
+/* The order of joining: the lease first, since nothing else says that a network is in use; then the tap, down. The order of connecting: its rules, and only then
+ * it goes up. */
 #include "net/port.h"
 
 #include "base/json.h"
@@ -105,7 +105,7 @@ static void fill_port(const struct network *network, const struct net_request *r
 
 /* ---- its device ---- */
 
-static int add_rules(struct net_state *state, bool fresh, const struct net_port *port, struct cor_error *err)
+static int add_rules(const struct net_state *state, const struct net_port *port, struct cor_error *err)
 {
 	struct firewall_port rules = {.device = port->lease.device, .v4 = port->v4, .v6 = port->v6};
 	char table[FIREWALL_TABLE_SIZE];
@@ -114,10 +114,6 @@ static int add_rules(struct net_state *state, bool fresh, const struct net_port 
 	net_table_name(state, table);
 	memcpy(rules.mac, port->lease.mac, sizeof(rules.mac));
 	firewall_add_port(commands, table, &rules);
-	/* The network is new, or somebody flushed all rules (those of the other ports come back with net_repair). To write them each time would cost 10 ms: the
-	 * kernel waits for all processors when chains of hooks go. */
-	if (fresh || !nft_has_table(table))
-		net_state_add_rules(state, commands);
 	return nft_apply(commands, state->lock, err);
 }
 
@@ -133,12 +129,6 @@ static int make_device(struct net_state *state, const struct net_active *active,
 	r = index < 0 ? index
 		      : link_join_bridge(state->netlink, index, link_index(active->bridge), port->mtu);
 	r = r ?: link_pin(state->netlink, index, port->lease.mac);
-	if (r < 0)
-		return cor_fail_errno(err, r, "the tap device %s", name);
-	r = add_rules(state, active->fresh, port, err);
-	if (r < 0)
-		return r;
-	r = link_set_up(state->netlink, index, true);
 	return r < 0 ? cor_fail_errno(err, r, "the tap device %s", name) : 0;
 }
 
@@ -179,6 +169,23 @@ static int join(struct net_state *state, struct net_active *active, const struct
 	if (r < 0)
 		return r;
 	return 0;
+}
+
+int net_connect(int run_dir, const struct net_port *port, struct cor_error *err)
+{
+	struct net_state state;
+	int r = net_state_open(run_dir, &state, err);
+
+	if (r < 0)
+		return r;
+	r = add_rules(&state, port, err);
+	if (r == 0) {
+		r = link_set_up(state.netlink, link_index(port->lease.device), true);
+		if (r < 0)
+			cor_fail_errno(err, r, "the tap device %s", port->lease.device);
+	}
+	net_state_release(&state);
+	return r;
 }
 
 static void give_back(const struct net_active *active, struct net_port *port)

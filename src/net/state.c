@@ -253,11 +253,6 @@ static void set_networks(struct net_state *state, const char *without, json_t *c
 		firewall_remove_ports(commands, table);
 }
 
-void net_state_add_rules(struct net_state *state, json_t *commands)
-{
-	set_networks(state, NULL, commands);
-}
-
 static void add_port(const struct net_active *active, const struct lease *lease, const char *table,
 		     json_t *commands)
 {
@@ -386,6 +381,10 @@ static int up(struct net_state *state, const struct network *network, struct net
 		r = copy_network(network, &active->network);
 	if (r == 0 && (!sweep.count || link_index(active->bridge) < 0))
 		r = bring_up(state, active, &sweep, err);
+	/* It is new, or somebody flushed all rules (those of the other ports come back with net_repair). To write them each time would cost 10 ms: the kernel
+	 * waits for all processors when chains of hooks go. */
+	if (r == 0 && (active->fresh || !nft_has_table(table)))
+		set_networks(state, NULL, commands);
 	if (r == 0 && json_array_size(commands))
 		r = nft_apply(commands, state->lock, err);
 	if (r == 0)

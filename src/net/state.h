@@ -53,7 +53,5 @@ int net_state_settle(struct net_state *state, struct net_active *active, const c
 		     unsigned *ret_held, struct cor_error *err);
 /* Of one that is in use: all its rules anew, its bridge if it was lost, its dnsmasq if it died. */
 int net_state_restore(struct net_state *state, struct net_active *active, struct cor_error *err);
-/* The commands for the rules of all networks that are up. */
-void net_state_add_rules(struct net_state *state, json_t *commands);
 /* The names of all that are there. */
 int net_state_names(const struct net_state *state, struct strv *ret);

@@ -421,6 +421,7 @@ static int boot(struct shim *shim, struct cor_error *err)
 		log_warning("the console's log cannot be written");
 	r = network_join_all(shim, err);
 	r = r ?: start_machine(shim, err);
+	r = r ?: network_connect_all(shim, err);
 	if (r < 0)
 		return r;
 	group = xstrndup(shim->id, ID_SHORT_SIZE - 1);

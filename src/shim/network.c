@@ -81,6 +81,17 @@ int network_join_all(struct shim *shim, struct cor_error *err)
 	return r;
 }
 
+int network_connect_all(struct shim *shim, struct cor_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < shim->port_count; i++)
+		r = net_connect(shim->roots.run_fd, &shim->ports[i], err);
+	if (r == 0 && shim->port_count)
+		shim_time(shim, "network connected");
+	return r;
+}
+
 void network_leave_all(struct shim *shim)
 {
 	struct cor_error err;

@@ -131,6 +131,7 @@ void console_feed(struct shim *shim, const char *data, size_t size);
 
 /* network.c */
 int network_join_all(struct shim *shim, struct cor_error *err);
+int network_connect_all(struct shim *shim, struct cor_error *err); /* while the guest boots */
 /* Of the VMM's specification; the caller frees the array. */
 struct vm_nic *network_nics(const struct shim *shim);
 /* What ConfigureNetwork is told; only while the ports are there. */

@@ -38,6 +38,8 @@ all_good_ones_seen() {
 	python3 "$BATS_TEST_DIRNAME/frames.py" make "${attacker[@]:1:3}" "${victim[@]:1:3}" "$(inside ip -j link show "$bridge" | jq -r '.[0].address')" >"$WORK/frames"
 	listen "$bridge"
 	listen "${victim[0]}"
+	# The bridge sends to its port what is for the victim, and does not take it for the host's.
+	inside bridge -j fdb show | jq -e --arg dev "${victim[0]}" '.[] | select(.mac == "02:00:00:00:00:0b" and .ifname == $dev).state == "static"'
 	# The good ones last: when they are there, the bad ones have been before, or never.
 	{ grep -v ^good "$WORK/frames"; grep ^good "$WORK/frames"; } | cut -f3 >&"${joined_in[attacker]}"
 	await all_good_ones_seen

@@ -53,6 +53,7 @@ static int stay(int data, int run, const struct net_request *request, const stru
 	char line[8192];
 	int r = net_join(data, run, request, member, &port, err);
 
+	r = r ?: net_connect(run, &port, err);
 	if (r < 0)
 		return r;
 	if (wait) {
