@@ -46,7 +46,8 @@ static void look_at_lease(const struct lease *lease, bool held, void *context)
 
 	look->held += held;
 	look->dead += !held;
-	look->unruled += held && !has_chain(look, "bridge", lease->device);
+	/* One that is down is on its way in or out. */
+	look->unruled += held && link_is_up(lease->device) && !has_chain(look, "bridge", lease->device);
 }
 
 static void look_at_blocker(const struct blocker *blocker, void *context)

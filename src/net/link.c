@@ -10,7 +10,8 @@
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <net/if.h>
-
+#include <stdio.h>
+#include <sys/ioctl.h>
 #define ROUTES_MAX 100000u
 
 int link_index(const char *name)
@@ -84,6 +85,15 @@ int link_set_up(int netlink, int index, bool up)
 
 	netlink_begin(&message, RTM_NEWLINK, 0, &info, sizeof(info));
 	return netlink_request(netlink, &message);
+}
+
+bool link_is_up(const char *name)
+{
+	_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {0};
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	return fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0 && request.ifr_flags & IFF_UP;
 }
 
 /* The host speaks on the bridge, never on a port. */

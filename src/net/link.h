@@ -11,6 +11,8 @@ int link_index(const char *name);
 int link_make_bridge(int netlink, const char *name, const uint8_t mac[6], uint32_t mtu);
 int link_add_address(int netlink, int index, const struct net_prefix *address);
 int link_set_up(int netlink, int index, bool up);
+/* False also for one that is not there. */
+bool link_is_up(const char *name);
 /* Makes the device a port of the bridge, with the bridge's MTU and no IPv6 address of the host's own on it. */
 int link_join_bridge(int netlink, int index, int bridge, uint32_t mtu);
 /* Says once for all who is behind a port of a bridge: the bridge learns nothing from it, and sends it nothing that is for nobody known. */
