@@ -21,14 +21,6 @@ void image_children_release(struct image_children *children)
 	*children = (struct image_children){0};
 }
 
-bool store_has_blob(const struct image_store *store, const char *digest, uint64_t size)
-{
-	struct stat st;
-
-	return fstatat(store->blobs, digest_hex(digest), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
-}
-
 /* ---- reading ---- */
 
 static enum child_state look(const struct image_store *store, struct image_child *child)

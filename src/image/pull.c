@@ -56,38 +56,32 @@ static const struct remote_image *chosen(const struct pull *pull)
 
 /* ---- nothing to do ---- */
 
-static bool blob_is_stored(const struct image_store *store, const char *digest, uint64_t size)
-{
-	struct stat st;
-
-	return fstatat(store->blobs, digest_hex(digest), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
-}
-
 static bool image_is_stored(const struct image_store *store, const struct remote_image *image)
 {
 	const struct manifest *manifest = &image->manifest;
 
-	if (!blob_is_stored(store, image->document.digest, image->document.size) ||
-	    !blob_is_stored(store, manifest->config.digest, manifest->config.size))
+	if (!store_has_blob(store, image->document.digest, image->document.size) ||
+	    !store_has_blob(store, manifest->config.digest, manifest->config.size))
 		return false;
 	for (size_t i = 0; i < manifest->layer_count; i++)
-		if (!blob_is_stored(store, manifest->layers[i].digest, manifest->layers[i].size))
+		if (!store_has_blob(store, manifest->layers[i].digest, manifest->layers[i].size))
 			return false;
 	return true;
 }
 
-static bool disk_is_stored(const struct image_store *store, const struct remote_image *image)
+/* What an index says of its platforms may be wrong, and a manifest alone says nothing: the configuration does. */
+static bool is_ready(const struct pull *pull, const struct remote_image *image)
 {
 	_cleanup_(image_config_release) struct image_config config = {0};
 	_json_ json_t *json = NULL;
 	char name[ROOTFS_NAME_SIZE];
 
-	if (store_read_json(store, image->manifest.config.digest, IMAGE_CONFIG_SIZE_MAX, &json, NULL) < 0 ||
-	    image_config_parse(json, &config, NULL) < 0)
+	if (store_read_json(pull->store, image->manifest.config.digest, IMAGE_CONFIG_SIZE_MAX, &json, NULL) <
+		    0 ||
+	    image_config_parse(json, &config, NULL) < 0 || !platform_matches(&config.platform, &pull->wanted))
 		return false;
 	rootfs_name(&config, name);
-	return rootfs_exists(store, name);
+	return rootfs_exists(pull->store, name);
 }
 
 static bool name_is_stored(const struct pull *pull, const struct index *index)
@@ -111,11 +105,11 @@ static int find_unchanged(const struct pull *pull, bool *ret, struct cor_error *
 	r = r ?: index_read(store, &index, err);
 	if (r < 0)
 		return r;
-	*ret = name_is_stored(pull, &index) && blob_is_stored(store, remote->root.digest, remote->root.size);
+	*ret = name_is_stored(pull, &index) && store_has_blob(store, remote->root.digest, remote->root.size);
 	for (size_t i = 0; *ret && i < remote->count; i++)
 		*ret = image_is_stored(store, &remote->images[i]);
 	if (*ret && chosen(pull))
-		*ret = disk_is_stored(store, chosen(pull));
+		*ret = is_ready(pull, chosen(pull));
 	return 0;
 }
 
@@ -129,10 +123,10 @@ static int add_blobs(struct pull *pull, const struct remote_image *image, struct
 	if (manifest->config.size > IMAGE_CONFIG_SIZE_MAX)
 		return cor_fail(err, COR_CORRUPT, EFBIG, "its configuration is larger than %u MiB",
 				IMAGE_CONFIG_SIZE_MAX >> 20);
-	r = downloads_add(&pull->downloads, manifest->config.digest, manifest->config.size, NULL, err);
+	r = downloads_add(&pull->downloads, manifest->config.digest, manifest->config.size, err);
 	for (size_t i = 0; r == 0 && i < manifest->layer_count; i++)
 		r = downloads_add(&pull->downloads, manifest->layers[i].digest, manifest->layers[i].size,
-				  NULL, err);
+				  err);
 	return r;
 }
 
@@ -354,6 +348,7 @@ static int publish(struct pull *pull, struct cor_error *err)
 
 	r = r ?: publish_files(pull, err);
 	r = r ?: publish_name(pull, err);
+	close_fd(&fd);
 	for (size_t i = 0; r == 0 && i < pull->downloads.count; i++)
 		fetch_published(&pull->downloads.items[i]->fetch);
 	return r;

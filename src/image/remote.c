@@ -235,7 +235,6 @@ int remote_find(const struct image_store *store, struct registry *registry, cons
 		r = single(&remote, err);
 		break;
 	case MEDIA_INDEX:
-		remote.is_index = true;
 		r = from_index(store, registry, wish, &remote, err);
 		break;
 	default:
