@@ -119,9 +119,7 @@ int registry_put_manifest(struct registry *registry, const char *what, const cha
 		.body_size = size,
 		.fd = -1,
 	};
-	int r;
 
 	strv_addf(&headers, "Content-Type: %s", media_type);
-	r = registry_call(registry, &request, true, &call, err);
-	return r < 0 ? cor_context(err, r, "manifest") : 0;
+	return registry_call(registry, &request, true, &call, err);
 }

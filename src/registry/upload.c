@@ -205,7 +205,7 @@ static void part_arrived(struct upload *upload, struct exchange_result *result)
 	int status = result->answer ? result->answer->status : 0;
 
 	if (result->outcome != OUTCOME_ANSWERED) {
-		if (status == 416 || status == 0)
+		if (status == 416)
 			puzzled(upload, STEP_ASK, result);
 		else if (status == 404)
 			puzzled(upload, STEP_LOOK, result);

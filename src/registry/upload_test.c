@@ -311,22 +311,30 @@ static void test_content_goes_elsewhere_without_the_password(void **state)
 	assert_null(strstr(test_server_request(f.other, 0), "Authorization"));
 }
 
-static void test_a_file_that_is_too_short(void **state)
+/* Nothing is asked again that cannot help. */
+static void assert_too_short(uint64_t size)
 {
 	_fixture_ struct fixture f = begin(NULL);
 
 	missing(&f);
 	test_server_body(f.server, "202 Go", "Location: /upload/1\r\n", "");
-	f.upload.fd = -1;
 	f.upload = (struct registry_upload){.digest = DIGEST,
-					    .size = 7,
+					    .size = size,
 					    .fd = memfd_with("blob", "01234", 5),
+					    .on_state = note_state,
 					    .on_end = note_end,
 					    .userdata = &f};
 	registry_upload(f.registry, &f.upload);
 	test_client_run(f.registry);
 	assert_int_equal(f.status.status, COR_CORRUPT);
 	assert_non_null(strstr(f.status.msg, "shorter"));
+	assert_int_equal(f.retries, 0);
+}
+
+static void test_a_file_that_is_too_short(void **state)
+{
+	assert_too_short(7);
+	assert_too_short(17); /* goes in pieces */
 }
 
 int main(void)
