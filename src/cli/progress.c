@@ -56,7 +56,6 @@ enum progress_mode progress_mode(const char *how, bool quiet)
 void progress_begin(struct progress *progress, enum progress_mode mode, bool push)
 {
 	*progress = (struct progress){.mode = mode, .push = push};
-	interrupted.number = 0;
 	interrupted.taken = false;
 }
 
@@ -197,7 +196,8 @@ int progress_update(void *userdata, const struct cor_transfer *transfers, size_t
 
 	if (!interrupted.taken)
 		take_signals();
-	if (progress->mode != PROGRESS_NONE) {
+	/* Without blobs the question is only whether to go on; what is drawn stands. */
+	if (progress->mode != PROGRESS_NONE && count > 0) {
 		if (count > progress->count) {
 			progress->rates = grow(progress->rates, progress->count, count, sizeof(struct rate));
 			progress->plain = grow(progress->plain, progress->count, count, sizeof(struct plain));
@@ -229,10 +229,18 @@ int progress_end(struct progress *progress, int r, int *ret_status, struct cor_e
 	free(progress->rates);
 	free(progress->plain);
 	*progress = (struct progress){0};
-	if (!interrupted.number)
+	if (r != -ECANCELED || !interrupted.number)
 		return r;
 	*ret_status = 128 + interrupted.number;
 	return report_fail(err, COR_CANCELLED, ECANCELED,
 			   push ? "interrupted: what arrived is kept, and the next push sends the rest"
 				: "interrupted: what came is kept, and the next pull goes on from there");
+}
+
+int progress_stop(int *ret_status, struct cor_error *err)
+{
+	if (!interrupted.number)
+		return 0;
+	*ret_status = 128 + interrupted.number;
+	return report_fail(err, COR_CANCELLED, ECANCELED, "interrupted");
 }

@@ -42,6 +42,9 @@ void progress_begin(struct progress *progress, enum progress_mode mode, bool pus
 /* A cor_progress_fn. */
 int progress_update(void *progress, const struct cor_transfer *transfers, size_t count);
 
-/* The call ended with r and err. The bars stay as they were last; signals are again what they were. Where one came in between the result is -ECANCELED,
- * *ret_status the exit status for it, and err says what it means; otherwise r. */
+/* The call ended with r and err. The bars stay as they were last; signals are again what they were. The result is r: a signal that came too late to change it
+ * changes nothing. Where it is -ECANCELED for a signal, *ret_status is the exit status for that and err says what it means. */
 int progress_end(struct progress *progress, int r, int *ret_status, struct cor_error *err);
+
+/* Before what comes after a call: -ECANCELED, *ret_status and err where a signal came too late for the call. */
+int progress_stop(int *ret_status, struct cor_error *err);

@@ -88,7 +88,7 @@ static int pull(struct cor_context *ctx, const struct arguments *args, int *ret_
 			   err);
 
 	cor_image_pulled_release(&pulled);
-	return r;
+	return r < 0 ? r : progress_stop(ret_status, err);
 }
 
 int pull_before(struct cor_context *ctx, const struct arguments *args, int *ret_status, struct cor_error *err)

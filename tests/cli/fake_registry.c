@@ -4,6 +4,7 @@
  *   missing, private, broken    fails        absent…       is not here before it was pulled
  *   …unchanged                  is all here  …many         has 60 blobs instead of 4
  *   …endless                    does not end before it is cancelled
+ *   …late                       ends well when it is cancelled  …spoilt  fails then, for another reason
  *   …deaf                       does not listen and does not end at all
  *   …silent                     the same, before it has called progress
  */
@@ -115,6 +116,15 @@ static void hear_nothing(void)
 	}
 }
 
+static int cancel(const char *ref, struct cor_error *err)
+{
+	if (strstr(ref, "late"))
+		return 0;
+	if (strstr(ref, "spoilt"))
+		return fake_fail(err, COR_CORRUPT, EBADMSG, "'%s': a layer is not what was promised", ref);
+	return fake_fail(err, COR_CANCELLED, ECANCELED, "cancelled");
+}
+
 static int transfer(const char *ref, const struct cor_registry_options *options, bool push,
 		    struct cor_error *err)
 {
@@ -126,7 +136,7 @@ static int transfer(const char *ref, const struct cor_registry_options *options,
 	transfers_init(&t, ref, push);
 	do {
 		if (options->progress && options->progress(options->userdata, t.items, t.count) != 0)
-			return fake_fail(err, COR_CANCELLED, ECANCELED, "cancelled");
+			return cancel(ref, err);
 		if (strstr(ref, "deaf"))
 			hear_nothing();
 		usleep(TICK_US);

@@ -194,6 +194,17 @@ setup() {
 	"$terminal" "expect downloading" "signal INT" "expect interrupted" "exit 130" -- "$fake" run absent-endless
 }
 
+@test "a signal that comes too late changes no result, and what was to follow does not" {
+	"$terminal" "expect uploading" "signal INT" "expect Status: Pushed endless-late" "expect endless-late@sha256:" "never interrupted" "exit 0" -- \
+		"$fake" push --progress plain endless-late
+	"$terminal" "expect downloading" "signal INT" "expect a layer is not what was promised" "never interrupted" "exit 1" -- \
+		"$fake" pull --progress plain endless-spoilt
+	"$terminal" "expect downloading" "signal INT" "expect docker.io/library/endless-late:latest" "expect coracle: interrupted" "exit 130" \
+		"never library/next" -- "$fake" pull --progress plain endless-late next
+	"$terminal" "expect downloading" "signal INT" "expect Status: Downloaded" "expect coracle: interrupted" "exit 130" "never hello" -- \
+		"$fake" run absent-endless-late echo hello
+}
+
 @test "the second signal ends a pull that does not listen" {
 	"$terminal" "expect deaf" "signal INT" "expect deaf" "signal INT" "exit -2" cooked -- "$fake" pull -q deaf
 }
