@@ -43,12 +43,11 @@ static int64_t now_ns(void)
 
 enum progress_mode progress_mode(const char *how, bool quiet)
 {
-	const char *term = getenv("TERM"), *plain = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
 
 	if (quiet || text_same(how, "none"))
 		return PROGRESS_NONE;
-	if (text_same(how, "plain") || !isatty(STDERR_FILENO) || !term || !*term || text_same(term, "dumb") ||
-	    (plain && *plain))
+	if (text_same(how, "plain") || !isatty(STDERR_FILENO) || !term || !*term || text_same(term, "dumb"))
 		return PROGRESS_PLAIN;
 	return PROGRESS_BARS;
 }

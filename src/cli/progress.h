@@ -21,7 +21,7 @@
 
 enum progress_mode { PROGRESS_NONE, PROGRESS_PLAIN, PROGRESS_BARS };
 
-/* auto and NULL: bars where standard error is a terminal that can move its cursor; not with NO_COLOR or TERM=dumb. */
+/* auto and NULL: bars where standard error is a terminal that can move its cursor, which TERM=dumb says it cannot. Bars have no colour, so NO_COLOR does not matter. */
 enum progress_mode progress_mode(const char *how, bool quiet);
 
 struct progress {

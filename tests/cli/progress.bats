@@ -3,7 +3,6 @@
 load common
 
 setup() {
-	unset NO_COLOR
 	export TERM=xterm
 }
 
@@ -38,12 +37,15 @@ setup() {
 		bash -c "read -r; exec '$fake' pull many-endless"
 }
 
-@test "lines instead of bars: --progress plain, NO_COLOR, TERM=dumb, no TERM" {
+@test "lines instead of bars: --progress plain, TERM=dumb, no TERM" {
 	"$terminal" "expect 000000000001: done" "exit 0" 'never \x1b' -- "$fake" pull --progress plain busybox
-	NO_COLOR=1 "$terminal" "expect 000000000001: done" "exit 0" 'never \x1b' -- "$fake" pull busybox
 	TERM=dumb "$terminal" "expect 000000000001: done" "exit 0" 'never \x1b' -- "$fake" pull busybox
 	"$terminal" "expect 000000000001: done" "exit 0" 'never \x1b' -- env -u TERM "$fake" pull busybox
 	"$terminal" "expect docker.io/library/busybox:latest" "exit 0" 'never downloading' -- "$fake" pull -q busybox
+}
+
+@test "NO_COLOR says nothing about bars, which have no colour" {
+	NO_COLOR=1 "$terminal" "screen 000000000001  done           [====" "exit 0" 'never \x1b[3' -- "$fake" pull busybox
 }
 
 @test "bars are standard error's: standard output may go elsewhere, and the other way round" {

@@ -4,7 +4,6 @@ load common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
-	unset NO_COLOR
 	export TERM=xterm
 	id=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 }
