@@ -285,7 +285,7 @@ int cor_system_check(struct cor_context *ctx, bool repair, char **ret_json, stru
 		     : repair ? "true}"
 			      : "false}",
 		     broken && lost ? "," : "",
-		     lost ? "{\"What\":\"container x\",\"Problem\":\"has no \\u001bdisk\",\"Repaired\":false}"
+		     lost ? "{\"What\":\"container x\",\"Problem\":\"its \\u001bown disk is missing: remove the container\",\"Repaired\":false}"
 			  : "",
 		     "") < 0)
 		abort();
