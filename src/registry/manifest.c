@@ -90,6 +90,8 @@ int registry_get_manifest(struct registry *registry, const char *what, struct re
 			registry->current = i;
 			return 0;
 		}
+		if (failure.status == COR_CANCELLED)
+			break;
 		/* A mirror that was never right would not be noticed otherwise. */
 		if (i == 0 && registry->hosts.count > 1)
 			mirror = failure;

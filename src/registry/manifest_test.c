@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "registry/test_client.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -151,6 +152,28 @@ static void test_nothing_is_there(void **state)
 	test_server_free(f.server);
 	f.server = NULL;
 	assert_fails(&f, COR_UNAVAILABLE, "cannot connect");
+}
+
+static int give_up(void *userdata, const struct cor_transfer *transfers, size_t count)
+{
+	unsigned *calls = userdata;
+
+	assert_null(transfers);
+	assert_int_equal(count, 0);
+	return ++*calls == 3;
+}
+
+static void test_a_call_is_cancelled(void **state)
+{
+	_fixture_ struct fixture f = begin("http", NULL);
+	unsigned calls = 0;
+
+	test_server_silence(f.server, "HTTP/1.1 200 OK\r\n");
+	f.registry->progress = give_up;
+	f.registry->userdata = &calls;
+	assert_fails(&f, COR_CANCELLED, "cancelled");
+	assert_int_equal(f.err.err, ECANCELED);
+	assert_int_equal(calls, 3);
 }
 
 static void test_a_redirect_is_followed_without_the_password(void **state)
@@ -314,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_an_endless_manifest),
 		cmocka_unit_test(test_refusals_say_what_the_registry_says),
 		cmocka_unit_test(test_nothing_is_there),
+		cmocka_unit_test(test_a_call_is_cancelled),
 		cmocka_unit_test(test_a_redirect_is_followed_without_the_password),
 		cmocka_unit_test(test_a_challenge_from_elsewhere_is_not_answered),
 		cmocka_unit_test(test_a_redirect_loop),
