@@ -157,11 +157,21 @@ setup() {
 		[ "${stderr_lines[-1]}" = "coracle: no kernel 'missing'" ]
 		not_asked pull
 	done
-	for ref in abcd "$id" "sha256:$id" sha256:0123; do
+	for ref in "$id" "sha256:$id" sha256:0123; do
 		calls run -q --pull always "$ref" echo hi
 		is 0
 		not_asked pull
 	done
+}
+
+@test "a name of hexadecimal digits alone is pulled with --pull always, and not when it is missing" {
+	calls run -q --pull always decade echo hi
+	is 0
+	asked "pull decade platform=- all=0"
+	calls run -q abcd1234 echo hi
+	not_asked pull
+	calls run -q --pull missing abcd1234 echo hi
+	not_asked pull
 }
 
 @test "a pull that fails ends run with 125, create with 1" {
