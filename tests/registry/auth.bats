@@ -137,6 +137,18 @@ refused() {
 	grep -x get "$HELPER_STORE/log"
 }
 
+@test "~/.docker/config.json: a credential helper that is not installed knows nothing" {
+	mkdir -p "$HOME/.docker"
+	jq -n --arg r "$users" '{credsStore: "desktop-of-another-machine", auths: {($r): {auth: ("alice:wonder land" | @base64)}}}' >"$HOME/.docker/config.json"
+	coracle pull -q "$bearer/busybox:1"
+	coracle pull -q "$users/busybox:1"
+	[ "$(coracle registry ls -q)" = "$users" ]
+	mv "$HOME/.docker/config.json" "$CORACLE_CONFIG/auth.json"
+	no_images
+	pull=("$bearer/busybox:1")
+	refused "'docker-credential-desktop-of-another-machine' is not on the PATH"
+}
+
 @test "a credential helper of ours stores and forgets" {
 	echo '{"credsStore": "test"}' >"$CORACLE_CONFIG/auth.json"
 	chmod 600 "$CORACLE_CONFIG/auth.json"
