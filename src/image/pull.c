@@ -7,10 +7,12 @@
  *                                          | fetch.c           ^
  *                                          +--> disk (unpack.c) |
  */
+#include "base/size.h"
 #include "base/str.h"
 #include "image/downloads.h"
 #include "image/incoming.h"
 #include "image/index.h"
+#include "image/layer.h"
 #include "image/remote.h"
 #include "image/rootfs.h"
 #include "image/unpack.h"
@@ -20,7 +22,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define STEP_MS 100
+#define STEP_MS       100
+#define BETTER_ANSWER GIB /* bytes that are fetched for one */
 
 struct pull {
 	struct image_store *store;
@@ -118,15 +121,21 @@ static int find_unchanged(const struct pull *pull, bool *ret, struct cor_error *
 static int add_blobs(struct pull *pull, const struct remote_image *image, struct cor_error *err)
 {
 	const struct manifest *manifest = &image->manifest;
+	uint64_t room = LAYERS_BUDGET;
 	int r;
 
 	if (manifest->config.size > IMAGE_CONFIG_SIZE_MAX)
 		return cor_fail(err, COR_CORRUPT, EFBIG, "its configuration is larger than %u MiB",
 				IMAGE_CONFIG_SIZE_MAX >> 20);
 	r = downloads_add(&pull->downloads, manifest->config.digest, manifest->config.size, err);
-	for (size_t i = 0; r == 0 && i < manifest->layer_count; i++)
+	for (size_t i = 0; r == 0 && i < manifest->layer_count; i++) {
+		if (manifest->layers[i].size > room)
+			return cor_fail(err, COR_CORRUPT, EFBIG, "its layers are larger than %llu GiB",
+					(unsigned long long)(LAYERS_BUDGET >> 30));
+		room -= manifest->layers[i].size;
 		r = downloads_add(&pull->downloads, manifest->layers[i].digest, manifest->layers[i].size,
 				  err);
+	}
 	return r;
 }
 
@@ -198,7 +207,6 @@ static int begin_unpacking(struct pull *pull, struct cor_error *err)
 		return r;
 	job = (struct unpack_job){
 		.store = pull->store,
-		.digest = image->document.digest,
 		.manifest = &image->manifest,
 		.config = &pull->config,
 		.open_layer = open_coming,
@@ -235,17 +243,20 @@ static int settle_blobs(struct pull *pull, struct cor_error *err)
 	return 0;
 }
 
-/* A layer that cannot be unpacked may be one that came wrongly: its digest tells which of the two it was, and that is the better answer. */
+/* A layer that cannot be unpacked may be one that came wrongly: its digest tells which of the two it was, and that is the better answer, if it does not take long. */
 static bool failed_for_good(struct pull *pull)
 {
 	const struct manifest *manifest = &chosen(pull)->manifest;
 	struct cor_error reason = {0};
+	uint64_t missing = 0;
 
 	unpack_result(pull->unpack, &reason);
-	for (size_t i = 0; reason.status == COR_CORRUPT && i < unpack_opened(pull->unpack); i++)
-		if (downloads_find(&pull->downloads, manifest->layers[i].digest)->step != DOWNLOAD_COMPLETE)
-			return false;
-	return true;
+	for (size_t i = 0; i < unpack_opened(pull->unpack); i++) {
+		const struct download *item = downloads_find(&pull->downloads, manifest->layers[i].digest);
+
+		missing += item->step == DOWNLOAD_COMPLETE ? 0 : item->fetch.size - item->fetch.there;
+	}
+	return reason.status != COR_CORRUPT || reason.err == EFBIG || !missing || missing > BETTER_ANSWER;
 }
 
 /* 1 when the disk is there, or none is wanted; 0: not yet. */
