@@ -17,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Many states can change in one moment; no eye needs more frames. */
+/* Many states can change in one moment; no eye needs more frames. What has ended is drawn at once: no further call may come for long, so a frame that was
+ * left out would leave a bar that seems to hang. */
 #define FRAME_NS (50 * INT64_C(1000000))
 
 static const int enders[] = {SIGINT, SIGTERM, SIGHUP};
@@ -151,18 +152,29 @@ static void measure(unsigned *rows, unsigned *columns)
 	terminal_size_of(STDERR_FILENO, rows, columns);
 }
 
+static size_t count_ended(const struct cor_transfer *transfers, size_t count)
+{
+	size_t ended = 0;
+
+	for (size_t i = 0; i < count; i++)
+		ended += bars_ended(&transfers[i]);
+	return ended;
+}
+
 static void update_bars(struct progress *progress, const struct cor_transfer *transfers, size_t count,
 			int64_t now)
 {
 	struct bars bars = {
 		.transfers = transfers, .rates = progress->rates, .count = count, .push = progress->push};
+	size_t ended = count_ended(transfers, count);
 
 	measure(&bars.rows, &bars.columns);
 	words_release(&progress->next);
 	bars_lines(&bars, &progress->next);
-	if (progress->drawn_ns && now - progress->drawn_ns < FRAME_NS)
+	if (progress->drawn_ns && now - progress->drawn_ns < FRAME_NS && ended == progress->ended)
 		return;
 	progress->drawn_ns = now;
+	progress->ended = ended;
 	draw(progress, bars.rows, bars.columns);
 }
 

@@ -33,6 +33,7 @@ struct progress {
 	struct words next;  /* the bars as they are now */
 	struct words drawn; /* as they stand on the terminal */
 	int64_t drawn_ns;
+	size_t ended; /* transfers, when it was drawn */
 };
 
 /* progress_end must follow. One at a time. Signals are taken from the first progress_update on: before it nothing came that could be lost, and the library, which

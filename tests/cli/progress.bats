@@ -15,6 +15,11 @@ setup() {
 		"screen docker.io/library/busybox:latest" "count 000000000001 1" cooked -- "$fake" pull busybox
 }
 
+@test "what has ended is drawn at once, whatever comes after it" {
+	"$terminal" "expect deaf" "screen 000000000002  done" "count downloading 0" "count unpacking 0" "signal INT" "expect deaf" "signal INT" "exit -2" -- \
+		"$fake" pull lingers
+}
+
 @test "a bar that moves has sizes; a line of the screen is never longer than the window" {
 	"$terminal" "screen 000000000001  downloading    [=======>       ]   15 MB/30 MB" "signal INT" "expect interrupted" "exit 130" \
 		"count 000000000001 1" "screen coracle: interrupted: what came is kept" cooked -- "$fake" pull endless
