@@ -101,7 +101,7 @@ static void test_https_is_not_given_up_when_it_is_asked_for(void **state)
 	_fixture_ struct fixture f = begin("https", NULL);
 
 	test_server_body(f.server, "200 OK", TYPE, "{}");
-	assert_fails(&f, COR_UNAVAILABLE, "TLS");
+	assert_fails(&f, COR_UNAVAILABLE, "; if it speaks plain HTTP: --scheme http");
 	assert_int_equal(test_server_count(f.server), 0);
 }
 

@@ -212,7 +212,7 @@ refused() {
 	run login "$secret"
 	echo "$output"
 	[ "$status" -eq 1 ]
-	[[ $output == *"certificate of $secret is not trusted"* && $output != *password* ]]
+	[[ $output == *"certificate of $secret is not trusted"*"$CORACLE_CONFIG/certs.d/$secret/ca.crt"* && $output != *password* ]]
 	pull=("$secret/busybox:1")
 	refused "certificate"
 	trust "$secret"
