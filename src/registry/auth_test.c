@@ -58,17 +58,7 @@ static void assert_gets(struct fixture *f)
 static void assert_fails(struct fixture *f, enum cor_status status, const char *says)
 {
 	assert_true(get(f) < 0);
-	assert_int_equal(f->err.status, status);
-	if (!strstr(f->err.msg, says))
-		fail_msg("no '%s' in '%s'", says, f->err.msg);
-}
-
-static void assert_asked(struct test_server *server, size_t index, const char *text)
-{
-	const char *request = test_server_request(server, index);
-
-	if (!strstr(request, text))
-		fail_msg("no '%s' in '%s'", text, request);
+	assert_error(&f->err, status, says);
 }
 
 static void assert_anonymous(struct test_server *server, size_t index)
