@@ -234,6 +234,8 @@ static void test_many_wait_for_one_token(void **state)
 
 	test_server_body(f.server, "401 Who", f.challenge, "");
 	test_server_body(f.server, "401 Who", f.challenge, "");
+	/* The first shall not come with its token before the second has asked. */
+	test_server_after(f.tokens, f.server, 2);
 	test_server_body(f.tokens, "200 OK", "", "{\"token\":\"abc\"}");
 	test_server_body(f.server, "200 OK", "", "0123456789");
 	test_server_body(f.server, "200 OK", "", "0123456789");
