@@ -26,7 +26,8 @@ struct cor_transfer {
 };
 
 /* Called about ten times a second, and when a state changes, in the thread of the call that it was given to; always with all blobs, in the order of the
- * manifest. Returns 0 to go on; anything else cancels the call, which then fails with COR_CANCELLED. */
+ * manifest; while only documents are on their way: with NULL and 0, which asks for nothing but whether to go on. Returns 0 to go on; anything else cancels the
+ * call, which then fails with COR_CANCELLED. */
 typedef int cor_progress_fn(void *userdata, const struct cor_transfer *transfers, size_t count);
 
 struct cor_registry_options {

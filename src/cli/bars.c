@@ -60,7 +60,7 @@ static bool moves(const struct cor_transfer *t)
 	       t->state == COR_TRANSFER_UNPACKING;
 }
 
-static bool ended(const struct cor_transfer *t)
+bool bars_ended(const struct cor_transfer *t)
 {
 	return !moves(t) && t->state != COR_TRANSFER_WAITING;
 }
@@ -161,7 +161,7 @@ static char *sum_line(const struct bars *bars, const struct columns *c)
 	for (size_t i = 0; i < bars->count; i++) {
 		const struct cor_transfer *t = &bars->transfers[i];
 
-		finished += ended(t);
+		finished += bars_ended(t);
 		if (t->state == COR_TRANSFER_EXISTS || t->state == COR_TRANSFER_MOUNTED)
 			continue;
 		/* Sums of what others say may not run over. */

@@ -12,6 +12,9 @@ const char *bars_state(enum cor_transfer_state state, bool push);
 /* The first digits of a digest, harmless for a terminal. The caller's. */
 char *bars_digest(const char *digest);
 
+/* Whether nothing of it is still to come. */
+bool bars_ended(const struct cor_transfer *t);
+
 struct bars {
 	const struct cor_transfer *transfers;
 	const struct rate *rates; /* as many */

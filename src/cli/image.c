@@ -42,7 +42,9 @@ static int load_run(const struct arguments *args, int *ret_status, struct cor_er
 	_context_ struct cor_context *ctx = NULL;
 	struct cor_strings names = {0};
 	int fd = -1;
-	int r = open_input(arguments_text(args, "input"), &fd, err);
+	int r = args->operand_count ? report_usage(err, "an archive is given with --input: %s -i '%s'",
+						   args->path, args->operands[0])
+				    : open_input(arguments_text(args, "input"), &fd, err);
 
 	if (r == 0)
 		r = cor_open(NULL, &ctx, err);
@@ -68,6 +70,7 @@ static const struct option load_options[] = {
 static const struct option_group load_group = {"Options", load_options};
 static const struct command image_load = {
 	.name = "load",
+	.max = 1, /* none, but whoever gives one learns how */
 	.summary = "load an image from an OCI layout or docker archive",
 	.text = "Reads a tar archive, plain or compressed with gzip or zstd, as 'docker save', 'podman save' "
 		"or 'skopeo copy' write it. Prints the names of what it loaded.",
@@ -81,14 +84,42 @@ static const struct command image_load = {
 
 /* ---- ls ---- */
 
-/* As people type it: "docker.io/library/busybox:latest" is "busybox" and "latest". "name@sha256:…" has no tag. */
+/* As people type it: "docker.io/library/busybox" is "busybox". */
+static const char *familiar_name(const char *name)
+{
+	const char *rest = text_after(name, "docker.io/"), *official;
+
+	rest = rest ? rest : name;
+	official = text_after(rest, "library/");
+	return official ? official : rest;
+}
+
+/* Among NAME..., each of which is a repository, with a tag or without; where there are none, all are. */
+static bool is_wanted(const struct arguments *args, const char *name)
+{
+	for (size_t i = 0; i < args->operand_count; i++) {
+		const char *rest = text_after(familiar_name(name), familiar_name(args->operands[i]));
+
+		/* "localhost" is no repository of "localhost:5000/x". */
+		if (rest && (!*rest || ((*rest == ':' || *rest == '@') && !strchr(rest, '/'))))
+			return true;
+	}
+	return args->operand_count == 0;
+}
+
+static bool has_wanted(const struct arguments *args, const struct cor_image_info *image)
+{
+	for (size_t i = 0; i < image->names.count; i++)
+		if (is_wanted(args, image->names.items[i]))
+			return true;
+	return args->operand_count == 0;
+}
+
+/* "docker.io/library/busybox:latest" is "busybox" and "latest". "name@sha256:…" has no tag. */
 static void split_name(const char *name, char **ret_repository, char **ret_tag)
 {
-	const char *familiar = text_after(name, "docker.io/"), *official, *slash, *colon;
+	const char *familiar = familiar_name(name), *slash, *colon;
 
-	familiar = familiar ? familiar : name;
-	official = text_after(familiar, "library/");
-	familiar = official && familiar != name ? official : familiar;
 	if (strchr(familiar, '@')) {
 		*ret_repository = text_format("%.*s", (int)strcspn(familiar, "@"), familiar);
 		*ret_tag = text_copy("<none>");
@@ -114,7 +145,7 @@ static void image_row(struct table *table, const struct cor_image_info *image, c
 	table_row(table, (const char *const[]){repository, tag, id, created, size});
 }
 
-static void images_table(const struct cor_image_list *list, bool whole)
+static void images_table(const struct arguments *args, const struct cor_image_list *list, bool whole)
 {
 	_table_ struct table table = {.columns = 5};
 	struct timespec now;
@@ -127,8 +158,9 @@ static void images_table(const struct cor_image_list *list, bool whole)
 		const struct cor_image_info *image = &list->items[i];
 
 		for (size_t j = 0; j < image->names.count; j++)
-			image_row(&table, image, image->names.items[j], whole, now_ns);
-		if (!image->names.count)
+			if (is_wanted(args, image->names.items[j]))
+				image_row(&table, image, image->names.items[j], whole, now_ns);
+		if (!image->names.count && has_wanted(args, image))
 			image_row(&table, image, NULL, whole, now_ns);
 	}
 	table_print(&table, stdout);
@@ -150,12 +182,13 @@ static json_t *image_json(const struct cor_image_info *image)
 	return object;
 }
 
-static void images_ids(const struct cor_image_list *list, bool whole)
+static void images_ids(const struct arguments *args, const struct cor_image_list *list, bool whole)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		const char *digits = text_after(list->items[i].id, "sha256:");
 
-		printf("%.*s\n", whole ? 64 : 12, digits ? digits : list->items[i].id);
+		if (has_wanted(args, &list->items[i]))
+			printf("%.*s\n", whole ? 64 : 12, digits ? digits : list->items[i].id);
 	}
 }
 
@@ -172,14 +205,15 @@ static int images_run(const struct arguments *args, int *ret_status, struct cor_
 	if (r < 0)
 		return r;
 	if (arguments_flag(args, "quiet", false)) {
-		images_ids(&list, whole);
+		images_ids(args, &list, whole);
 	} else if (format == OUTPUT_TABLE) {
-		images_table(&list, whole);
+		images_table(args, &list, whole);
 	} else {
 		_json_ json_t *array = json_array();
 
 		for (size_t i = 0; i < list.count; i++)
-			json_array_append_new(array, image_json(&list.items[i]));
+			if (has_wanted(args, &list.items[i]))
+				json_array_append_new(array, image_json(&list.items[i]));
 		output_document(format, array);
 	}
 	cor_image_list_release(&list);
@@ -194,7 +228,14 @@ static const struct option_group images_group = {"Options", images_options};
 static const struct command image_list = {
 	.name = "ls",
 	.aliases = "list",
+	.operands = "[NAME...]",
+	.max = COMMAND_ANY,
 	.summary = "list images",
+	.text = "All of them, or those that have one of the names: a repository, or one with a tag.",
+	.examples = "coracle image ls\n"
+		    "coracle images busybox debian:12\n"
+		    "coracle rmi $(coracle images -q registry.example/app)",
+	.offer = OFFER_IMAGES,
 	.groups = (const struct option_group *const[]){&images_group, &output_list_group, NULL},
 	.run = images_run,
 };
@@ -254,6 +295,7 @@ static const struct command image_remove = {
 	.min = 1,
 	.max = COMMAND_ANY,
 	.summary = "remove names of images, and images with their last name",
+	.text = "An id removes all names of its image, and with them the image.",
 	.groups = (const struct option_group *const[]){&remove_group, NULL},
 	.offer = OFFER_IMAGES,
 	.run = remove_run,

@@ -17,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Many states can change in one moment; no eye needs more frames. */
+/* Many states can change in one moment; no eye needs more frames. What has ended is drawn at once: no further call may come for long, so a frame that was
+ * left out would leave a bar that seems to hang. */
 #define FRAME_NS (50 * INT64_C(1000000))
 
 static const int enders[] = {SIGINT, SIGTERM, SIGHUP};
@@ -43,12 +44,11 @@ static int64_t now_ns(void)
 
 enum progress_mode progress_mode(const char *how, bool quiet)
 {
-	const char *term = getenv("TERM"), *plain = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
 
 	if (quiet || text_same(how, "none"))
 		return PROGRESS_NONE;
-	if (text_same(how, "plain") || !isatty(STDERR_FILENO) || !term || !*term || text_same(term, "dumb") ||
-	    (plain && *plain))
+	if (text_same(how, "plain") || !isatty(STDERR_FILENO) || !term || !*term || text_same(term, "dumb"))
 		return PROGRESS_PLAIN;
 	return PROGRESS_BARS;
 }
@@ -56,7 +56,6 @@ enum progress_mode progress_mode(const char *how, bool quiet)
 void progress_begin(struct progress *progress, enum progress_mode mode, bool push)
 {
 	*progress = (struct progress){.mode = mode, .push = push};
-	interrupted.number = 0;
 	interrupted.taken = false;
 }
 
@@ -153,18 +152,29 @@ static void measure(unsigned *rows, unsigned *columns)
 	terminal_size_of(STDERR_FILENO, rows, columns);
 }
 
+static size_t count_ended(const struct cor_transfer *transfers, size_t count)
+{
+	size_t ended = 0;
+
+	for (size_t i = 0; i < count; i++)
+		ended += bars_ended(&transfers[i]);
+	return ended;
+}
+
 static void update_bars(struct progress *progress, const struct cor_transfer *transfers, size_t count,
 			int64_t now)
 {
 	struct bars bars = {
 		.transfers = transfers, .rates = progress->rates, .count = count, .push = progress->push};
+	size_t ended = count_ended(transfers, count);
 
 	measure(&bars.rows, &bars.columns);
 	words_release(&progress->next);
 	bars_lines(&bars, &progress->next);
-	if (progress->drawn_ns && now - progress->drawn_ns < FRAME_NS)
+	if (progress->drawn_ns && now - progress->drawn_ns < FRAME_NS && ended == progress->ended)
 		return;
 	progress->drawn_ns = now;
+	progress->ended = ended;
 	draw(progress, bars.rows, bars.columns);
 }
 
@@ -197,7 +207,8 @@ int progress_update(void *userdata, const struct cor_transfer *transfers, size_t
 
 	if (!interrupted.taken)
 		take_signals();
-	if (progress->mode != PROGRESS_NONE) {
+	/* Without blobs the question is only whether to go on; what is drawn stands. */
+	if (progress->mode != PROGRESS_NONE && count > 0) {
 		if (count > progress->count) {
 			progress->rates = grow(progress->rates, progress->count, count, sizeof(struct rate));
 			progress->plain = grow(progress->plain, progress->count, count, sizeof(struct plain));
@@ -229,10 +240,18 @@ int progress_end(struct progress *progress, int r, int *ret_status, struct cor_e
 	free(progress->rates);
 	free(progress->plain);
 	*progress = (struct progress){0};
-	if (!interrupted.number)
+	if (r != -ECANCELED || !interrupted.number)
 		return r;
 	*ret_status = 128 + interrupted.number;
 	return report_fail(err, COR_CANCELLED, ECANCELED,
 			   push ? "interrupted: what arrived is kept, and the next push sends the rest"
 				: "interrupted: what came is kept, and the next pull goes on from there");
+}
+
+int progress_stop(int *ret_status, struct cor_error *err)
+{
+	if (!interrupted.number)
+		return 0;
+	*ret_status = 128 + interrupted.number;
+	return report_fail(err, COR_CANCELLED, ECANCELED, "interrupted");
 }

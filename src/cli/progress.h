@@ -21,7 +21,7 @@
 
 enum progress_mode { PROGRESS_NONE, PROGRESS_PLAIN, PROGRESS_BARS };
 
-/* auto and NULL: bars where standard error is a terminal that can move its cursor; not with NO_COLOR or TERM=dumb. */
+/* auto and NULL: bars where standard error is a terminal that can move its cursor, which TERM=dumb says it cannot. Bars have no colour, so NO_COLOR does not matter. */
 enum progress_mode progress_mode(const char *how, bool quiet);
 
 struct progress {
@@ -33,6 +33,7 @@ struct progress {
 	struct words next;  /* the bars as they are now */
 	struct words drawn; /* as they stand on the terminal */
 	int64_t drawn_ns;
+	size_t ended; /* transfers, when it was drawn */
 };
 
 /* progress_end must follow. One at a time. Signals are taken from the first progress_update on: before it nothing came that could be lost, and the library, which
@@ -42,6 +43,9 @@ void progress_begin(struct progress *progress, enum progress_mode mode, bool pus
 /* A cor_progress_fn. */
 int progress_update(void *progress, const struct cor_transfer *transfers, size_t count);
 
-/* The call ended with r and err. The bars stay as they were last; signals are again what they were. Where one came in between the result is -ECANCELED,
- * *ret_status the exit status for it, and err says what it means; otherwise r. */
+/* The call ended with r and err. The bars stay as they were last; signals are again what they were. The result is r: a signal that came too late to change it
+ * changes nothing. Where it is -ECANCELED for a signal, *ret_status is the exit status for that and err says what it means. */
 int progress_end(struct progress *progress, int r, int *ret_status, struct cor_error *err);
+
+/* Before what comes after a call: -ECANCELED, *ret_status and err where a signal came too late for the call. */
+int progress_stop(int *ret_status, struct cor_error *err);

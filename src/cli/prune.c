@@ -166,11 +166,12 @@ static int prune(const struct arguments *args, bool containers, bool images, int
 
 	if (r < 0)
 		return r;
-	what = text_format("%s%s%s", containers ? "  - all containers that do not run\n" : "",
+	what = text_format("%s%s%s%s", containers ? "  - all containers that do not run\n" : "",
 			   !images       ? ""
 			   : pruning.all ? "  - all images that no container uses\n"
 					 : "  - all images without a name that no container uses\n",
-			   arguments_given(args, "filter") ? "  of them, those that --filter leaves\n" : "");
+			   arguments_given(args, "filter") ? "  of them, those that --filter leaves\n" : "",
+			   images ? "  - what came of pulls that were interrupted\n" : "");
 	r = confirm(args, what, err);
 	if (r == 0)
 		r = cor_open(NULL, &ctx, err);

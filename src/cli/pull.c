@@ -66,7 +66,9 @@ static int pull_run(const struct arguments *args, int *ret_status, struct cor_er
 	if (r == 0)
 		r = cor_open(NULL, &ctx, err);
 	for (size_t i = 0; r == 0 && i < args->operand_count; i++) {
-		r = pull_one(ctx, args->operands[i], args, &options, ret_status, err);
+		r = progress_stop(ret_status, err);
+		if (r == 0)
+			r = pull_one(ctx, args->operands[i], args, &options, ret_status, err);
 		if (r == 0 || r == -ECANCELED || args->operand_count == 1)
 			continue;
 		report_error(err);

@@ -12,7 +12,10 @@
 #include <sys/utsname.h>
 
 static const struct option policy_options[] = {
-	{"pull", '\0', "WHEN", "pull the image: missing (when it is not here, the default), always or never",
+	{"pull", '\0', "WHEN",
+	 "pull the image: missing (when it is not here and its name is no part of an id, as hexadecimal "
+	 "digits "
+	 "alone are; the default), always or never",
 	 .choices = "always missing never"},
 	OPTION_QUIET("say nothing about a pull"),
 	{0},
@@ -21,7 +24,7 @@ const struct option_group pull_policy_group = {"Image", policy_options};
 
 /* An id, or enough hexadecimal digits to be the beginning of one, names what is here or nothing: whoever mistypes one does not want the image that
  * a stranger gave that name. */
-static bool is_id(const char *ref)
+static bool may_be_id(const char *ref)
 {
 	const char *digits = text_after(ref, "sha256:");
 	size_t length;
@@ -29,6 +32,12 @@ static bool is_id(const char *ref)
 	digits = digits ? digits : ref;
 	length = strspn(digits, "0123456789abcdef");
 	return digits[length] == '\0' && length >= 4 && length <= 64;
+}
+
+/* What can be nothing else: a shorter one may be the name "decade", as whoever asks for a pull means. */
+static bool is_id(const char *ref)
+{
+	return may_be_id(ref) && (text_after(ref, "sha256:") || strlen(ref) == 64);
 }
 
 /* "linux/amd64": what is meant where no platform is asked for. The caller's. */
@@ -88,7 +97,7 @@ static int pull(struct cor_context *ctx, const struct arguments *args, int *ret_
 			   err);
 
 	cor_image_pulled_release(&pulled);
-	return r;
+	return r < 0 ? r : progress_stop(ret_status, err);
 }
 
 int pull_before(struct cor_context *ctx, const struct arguments *args, int *ret_status, struct cor_error *err)
@@ -106,7 +115,7 @@ int pull_after(struct cor_context *ctx, const struct arguments *args, int r, int
 	const char *ref = args->operands[0];
 	enum presence presence;
 
-	if ((policy && !text_same(policy, "missing")) || is_id(ref) ||
+	if ((policy && !text_same(policy, "missing")) || may_be_id(ref) ||
 	    (err->status != COR_NOT_FOUND && err->status != COR_UNSUPPORTED))
 		return r;
 	presence = presence_of(ctx, ref, platform);

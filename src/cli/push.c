@@ -68,7 +68,9 @@ const struct command command_image_push = {
 	.text = "Sends what the registry does not have yet, byte for byte as it is stored here, to the "
 		"registry "
 		"that IMAGE names, or TARGET. Prints the name with the digest that stands under it now: what "
-		"'coracle pull' or 'coracle run' takes to get this very image.",
+		"'coracle pull' or 'coracle run' takes to get this very image.\n\n"
+		"An index goes whole where the images of all its platforms are here, as 'coracle pull "
+		"--all-platforms' brings them; otherwise this host's image goes alone, with its own digest.",
 	.examples = "coracle push ghcr.io/me/tools:1\n"
 		    "coracle push busybox localhost:5000/busybox\n"
 		    "pinned=$(coracle push -q app:1 registry.example/app:1)",

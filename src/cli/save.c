@@ -74,6 +74,9 @@ static int give_name(struct output *output, struct cor_error *err)
 {
 	if (!output->path)
 		return 0;
+	/* What takes the place of an older archive is on the disk before. */
+	if (fsync(output->fd) < 0)
+		return cannot(output->path, err);
 	if (!output->temporary) {
 		_text_ char *link = text_format("/proc/self/fd/%d", output->fd);
 		_text_ char *temporary = text_format("%s.%d.part", output->path, (int)getpid());

@@ -18,8 +18,8 @@ int login_domain(const char *text, char **ret, struct cor_error *err)
 	if (domain && str_after(text ?: "", "http://")) {
 		free(domain);
 		return cor_fail(err, COR_INVALID, EINVAL,
-				"'%.100s': a registry is named without http:// (whether it speaks TLS is "
-				"said by the scheme)",
+				"'%.100s': a registry is named without http://; use --scheme http where it "
+				"speaks no TLS",
 				text);
 	}
 	if (!domain)
@@ -34,9 +34,12 @@ int cor_registry_login(struct cor_context *ctx, const char *registry, const char
 		       const struct cor_registry_options *options, char **ret_where, struct cor_error *err)
 {
 	_credentials_ struct credentials credentials = {.user = xstrdup(user), .password = xstrdup(password)};
+	struct cor_registry_options how = options ? *options : (struct cor_registry_options){0};
 	_free_ char *domain = NULL;
 	int r = login_domain(registry, &domain, err) ?: credentials_check(&credentials, err);
 
+	if (str_after(registry ?: "", "https://"))
+		how.scheme = "https";
 	/* Docker's way to say that the password is an OAuth2 refresh token. */
 	if (r == 0 && str_equal(user, "<token>")) {
 		free(credentials.user);
@@ -44,10 +47,9 @@ int cor_registry_login(struct cor_context *ctx, const char *registry, const char
 		credentials.identity_token = steal_ptr(credentials.password);
 	}
 	if (r == 0)
-		r = registry_check_login(domain, user, password, options, err);
+		r = registry_check_login(domain, user, password, &how, err);
 	if (r == 0)
-		r = credentials_store(options ? options->config_dir : NULL, domain, &credentials, ret_where,
-				      err);
+		r = credentials_store(how.config_dir, domain, &credentials, ret_where, err);
 	return r < 0 ? cor_context(err, r, "login") : 0;
 }
 

@@ -3,9 +3,9 @@
  * together, or to repair it. What killed commands left behind is no damage: nothing leads to it, and every command that meets it removes it; a repair does so at once. */
 #include "base/str.h"
 #include "image/children.h"
-#include "oci/hash.h"
 #include "image/rootfs.h"
 #include "image/sweep.h"
+#include "oci/hash.h"
 #include "oci/reference.h"
 
 #include <errno.h>
@@ -116,23 +116,33 @@ static void check_child(struct check *check, const struct index_image *image, co
 	}
 }
 
-/* False if the name leads nowhere. */
-static bool check_image(struct check *check, const struct index_image *image)
+static bool is_there(const struct check *check, const char *digest)
+{
+	return faccessat(check->store->blobs, digest_hex(digest), F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       errno != ENOENT;
+}
+
+enum found { FOUND, LOST, UNREADABLE };
+
+/* A disk that has a bad moment is no reason to forget an image: only what is not there, or was removed because its digest was wrong, is lost. */
+static enum found check_image(struct check *check, const struct index_image *image)
 {
 	_image_children_ struct image_children children = {0};
-	size_t here = 0;
+	size_t here = 0, there = 0;
 
 	if (image_children_read(check->store, image, &children, NULL) < 0)
-		return false;
+		return is_there(check, image->digest) ? UNREADABLE : LOST;
 	for (size_t i = 0; i < children.count; i++) {
 		const struct image_child *child = &children.items[i];
 
 		/* Of a damaged one its file has been told. */
 		here += child->state == CHILD_COMPLETE || child->state == CHILD_INCOMPLETE;
+		there += child->state == CHILD_DAMAGED ||
+			 (!children.is_index && is_there(check, child->digest));
 		if (child->state == CHILD_INCOMPLETE)
 			check_child(check, image, child);
 	}
-	return here > 0;
+	return here ? FOUND : there ? UNREADABLE : LOST;
 }
 
 static int check_images(struct check *check, struct index *index, struct cor_error *err)
@@ -144,11 +154,13 @@ static int check_images(struct check *check, struct index *index, struct cor_err
 	r = r ?: index_read(check->store, index, err);
 	for (size_t i = index->count; r == 0 && i-- > 0;) {
 		_free_ char *name = title(&index->items[i]);
+		enum found found = check_image(check, &index->items[i]);
+		bool goes = found == LOST && check->repair;
 
-		if (check_image(check, &index->items[i]))
+		if (found == FOUND)
 			continue;
-		tell(check, name, check->repair, "it leads nowhere: its manifest is missing or damaged");
-		if (!check->repair)
+		tell(check, name, goes, "it leads nowhere: its manifest is missing or damaged");
+		if (!goes)
 			continue;
 		index_remove(index, i);
 		changed = true;

@@ -41,9 +41,6 @@ int image_child_choose(const struct image_store *store, const struct index_image
 		       struct image_children *children, const struct platform *wanted,
 		       struct image_child **ret, struct cor_error *err);
 
-/* True if the store has a file of this name and size. */
-bool store_has_blob(const struct image_store *store, const char *digest, uint64_t size);
-
 /* used may be NULL. */
 bool image_is_used(const struct image_store *store, const struct index_image *image, image_used_fn *used,
 		   void *userdata, char **ret_name);

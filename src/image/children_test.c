@@ -3,8 +3,8 @@
 #include "image/children.h"
 
 #include "base/str.h"
-#include "oci/hash.h"
 #include "image/sweep.h"
+#include "oci/hash.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -203,6 +203,31 @@ static void test_needed(void **state)
 	needed_release(&needed);
 }
 
+/* An index that somebody made up names a layer or a configuration as one of its manifests: that must not keep everything from being collected. */
+static void test_hostile_index(void **state)
+{
+	struct fixture *f = *state;
+	struct index index = {0};
+	struct needed needed;
+	char top[DIGEST_SIZE];
+	_free_ char *text =
+		str_format("{\"schemaVersion\":2,\"manifests\":["
+			   "{\"mediaType\":\"" MEDIA_TYPE_MANIFEST "\",\"digest\":\"%s\",\"size\":1},"
+			   "{\"mediaType\":\"" MEDIA_TYPE_MANIFEST "\",\"digest\":\"%s\",\"size\":1},"
+			   "{\"mediaType\":\"" MEDIA_TYPE_MANIFEST "\",\"digest\":\"%s\",\"size\":1}]}",
+			   f->manifests[0], f->layers[0], f->configs[0]);
+
+	size_t size = put(f, text, top);
+
+	index_add(&index, MEDIA_TYPE_INDEX, top, size);
+	needed_collect(f->store, &index, &needed);
+	assert_true(needs_blob(&needed, digest_hex(f->layers[0])));
+	assert_false(needs_blob(&needed, "other"));
+	assert_false(needs_disk(&needed, "other"));
+	needed_release(&needed);
+	index_release(&index);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +235,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_find, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_needed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hostile_index, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,8 +37,7 @@ struct download *downloads_find(const struct downloads *d, const char *digest)
 	return NULL;
 }
 
-int downloads_add(struct downloads *d, const char *digest, uint64_t size, struct download **ret,
-		  struct cor_error *err)
+int downloads_add(struct downloads *d, const char *digest, uint64_t size, struct cor_error *err)
 {
 	struct download *item = downloads_find(d, digest);
 
@@ -51,8 +50,6 @@ int downloads_add(struct downloads *d, const char *digest, uint64_t size, struct
 		d->items = xreallocarray(d->items, d->count + 1, sizeof(struct download *));
 		d->items[d->count++] = item;
 	}
-	if (ret)
-		*ret = item;
 	return 0;
 }
 

@@ -41,9 +41,8 @@ void downloads_init(struct downloads *downloads, const struct image_store *store
 /* Ends what still runs; parts stay. Nobody may read any more. */
 void downloads_release(struct downloads *downloads);
 
-/* Each digest once. Borrowed. COR_CORRUPT where two sizes are said of one digest. */
-int downloads_add(struct downloads *downloads, const char *digest, uint64_t size, struct download **ret,
-		  struct cor_error *err);
+/* Each digest once. COR_CORRUPT where two sizes are said of one digest. */
+int downloads_add(struct downloads *downloads, const char *digest, uint64_t size, struct cor_error *err);
 struct download *downloads_find(const struct downloads *downloads, const char *digest);
 
 /* Works for at most timeout_ms. Fails with what one of them failed with, or COR_CANCELLED. Done when all are complete. */

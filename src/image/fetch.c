@@ -50,6 +50,11 @@ static const char *name(const struct fetch *f)
 
 static int failed(const struct fetch *f, int errnum, struct cor_error *err)
 {
+	/* It stays for the next attempt, and somebody may need the room more. */
+	if (errnum == ENOSPC || errnum == -ENOSPC)
+		return cor_fail(err, COR_EXHAUSTED, ENOSPC,
+				"write '%s/partial/%.12s...': %s ('coracle image prune' frees what came)",
+				f->store->path, name(f), strerror(ENOSPC));
 	return cor_fail_errno(err, errnum, "write '%s/partial/%.12s...'", f->store->path, name(f));
 }
 

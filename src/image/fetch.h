@@ -7,9 +7,9 @@
  * while they come in: fetch_source. All calls are for one thread, but for what a source does. */
 #pragma once
 
-#include "oci/hash.h"
 #include "image/source.h"
 #include "image/store.h"
+#include "oci/hash.h"
 
 #include <pthread.h>
 

@@ -7,10 +7,12 @@
  *                                          | fetch.c           ^
  *                                          +--> disk (unpack.c) |
  */
+#include "base/size.h"
 #include "base/str.h"
 #include "image/downloads.h"
 #include "image/incoming.h"
 #include "image/index.h"
+#include "image/layer.h"
 #include "image/remote.h"
 #include "image/rootfs.h"
 #include "image/unpack.h"
@@ -20,7 +22,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define STEP_MS 100
+#define STEP_MS       100
+#define BETTER_ANSWER GIB /* bytes that are fetched for one */
 
 struct pull {
 	struct image_store *store;
@@ -56,38 +59,32 @@ static const struct remote_image *chosen(const struct pull *pull)
 
 /* ---- nothing to do ---- */
 
-static bool blob_is_stored(const struct image_store *store, const char *digest, uint64_t size)
-{
-	struct stat st;
-
-	return fstatat(store->blobs, digest_hex(digest), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
-}
-
 static bool image_is_stored(const struct image_store *store, const struct remote_image *image)
 {
 	const struct manifest *manifest = &image->manifest;
 
-	if (!blob_is_stored(store, image->document.digest, image->document.size) ||
-	    !blob_is_stored(store, manifest->config.digest, manifest->config.size))
+	if (!store_has_blob(store, image->document.digest, image->document.size) ||
+	    !store_has_blob(store, manifest->config.digest, manifest->config.size))
 		return false;
 	for (size_t i = 0; i < manifest->layer_count; i++)
-		if (!blob_is_stored(store, manifest->layers[i].digest, manifest->layers[i].size))
+		if (!store_has_blob(store, manifest->layers[i].digest, manifest->layers[i].size))
 			return false;
 	return true;
 }
 
-static bool disk_is_stored(const struct image_store *store, const struct remote_image *image)
+/* What an index says of its platforms may be wrong, and a manifest alone says nothing: the configuration does. */
+static bool is_ready(const struct pull *pull, const struct remote_image *image)
 {
 	_cleanup_(image_config_release) struct image_config config = {0};
 	_json_ json_t *json = NULL;
 	char name[ROOTFS_NAME_SIZE];
 
-	if (store_read_json(store, image->manifest.config.digest, IMAGE_CONFIG_SIZE_MAX, &json, NULL) < 0 ||
-	    image_config_parse(json, &config, NULL) < 0)
+	if (store_read_json(pull->store, image->manifest.config.digest, IMAGE_CONFIG_SIZE_MAX, &json, NULL) <
+		    0 ||
+	    image_config_parse(json, &config, NULL) < 0 || !platform_matches(&config.platform, &pull->wanted))
 		return false;
 	rootfs_name(&config, name);
-	return rootfs_exists(store, name);
+	return rootfs_exists(pull->store, name);
 }
 
 static bool name_is_stored(const struct pull *pull, const struct index *index)
@@ -111,11 +108,11 @@ static int find_unchanged(const struct pull *pull, bool *ret, struct cor_error *
 	r = r ?: index_read(store, &index, err);
 	if (r < 0)
 		return r;
-	*ret = name_is_stored(pull, &index) && blob_is_stored(store, remote->root.digest, remote->root.size);
+	*ret = name_is_stored(pull, &index) && store_has_blob(store, remote->root.digest, remote->root.size);
 	for (size_t i = 0; *ret && i < remote->count; i++)
 		*ret = image_is_stored(store, &remote->images[i]);
 	if (*ret && chosen(pull))
-		*ret = disk_is_stored(store, chosen(pull));
+		*ret = is_ready(pull, chosen(pull));
 	return 0;
 }
 
@@ -124,15 +121,21 @@ static int find_unchanged(const struct pull *pull, bool *ret, struct cor_error *
 static int add_blobs(struct pull *pull, const struct remote_image *image, struct cor_error *err)
 {
 	const struct manifest *manifest = &image->manifest;
+	uint64_t room = LAYERS_BUDGET;
 	int r;
 
 	if (manifest->config.size > IMAGE_CONFIG_SIZE_MAX)
 		return cor_fail(err, COR_CORRUPT, EFBIG, "its configuration is larger than %u MiB",
 				IMAGE_CONFIG_SIZE_MAX >> 20);
-	r = downloads_add(&pull->downloads, manifest->config.digest, manifest->config.size, NULL, err);
-	for (size_t i = 0; r == 0 && i < manifest->layer_count; i++)
+	r = downloads_add(&pull->downloads, manifest->config.digest, manifest->config.size, err);
+	for (size_t i = 0; r == 0 && i < manifest->layer_count; i++) {
+		if (manifest->layers[i].size > room)
+			return cor_fail(err, COR_CORRUPT, EFBIG, "its layers are larger than %llu GiB",
+					(unsigned long long)(LAYERS_BUDGET >> 30));
+		room -= manifest->layers[i].size;
 		r = downloads_add(&pull->downloads, manifest->layers[i].digest, manifest->layers[i].size,
-				  NULL, err);
+				  err);
+	}
 	return r;
 }
 
@@ -204,7 +207,6 @@ static int begin_unpacking(struct pull *pull, struct cor_error *err)
 		return r;
 	job = (struct unpack_job){
 		.store = pull->store,
-		.digest = image->document.digest,
 		.manifest = &image->manifest,
 		.config = &pull->config,
 		.open_layer = open_coming,
@@ -241,17 +243,20 @@ static int settle_blobs(struct pull *pull, struct cor_error *err)
 	return 0;
 }
 
-/* A layer that cannot be unpacked may be one that came wrongly: its digest tells which of the two it was, and that is the better answer. */
+/* A layer that cannot be unpacked may be one that came wrongly: its digest tells which of the two it was, and that is the better answer, if it does not take long. */
 static bool failed_for_good(struct pull *pull)
 {
 	const struct manifest *manifest = &chosen(pull)->manifest;
 	struct cor_error reason = {0};
+	uint64_t missing = 0;
 
 	unpack_result(pull->unpack, &reason);
-	for (size_t i = 0; reason.status == COR_CORRUPT && i < unpack_opened(pull->unpack); i++)
-		if (downloads_find(&pull->downloads, manifest->layers[i].digest)->step != DOWNLOAD_COMPLETE)
-			return false;
-	return true;
+	for (size_t i = 0; i < unpack_opened(pull->unpack); i++) {
+		const struct download *item = downloads_find(&pull->downloads, manifest->layers[i].digest);
+
+		missing += item->step == DOWNLOAD_COMPLETE ? 0 : item->fetch.size - item->fetch.there;
+	}
+	return reason.status != COR_CORRUPT || reason.err == EFBIG || !missing || missing > BETTER_ANSWER;
 }
 
 /* 1 when the disk is there, or none is wanted; 0: not yet. */
@@ -354,6 +359,7 @@ static int publish(struct pull *pull, struct cor_error *err)
 
 	r = r ?: publish_files(pull, err);
 	r = r ?: publish_name(pull, err);
+	close_fd(&fd);
 	for (size_t i = 0; r == 0 && i < pull->downloads.count; i++)
 		fetch_published(&pull->downloads.items[i]->fetch);
 	return r;

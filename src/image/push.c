@@ -3,8 +3,8 @@
  * Documents go byte for byte as they are stored, so that digests stay. What is sent is held by links in a workspace, not by the store's lock. */
 #include "base/str.h"
 #include "image/children.h"
-#include "oci/hash.h"
 #include "image/uploads.h"
+#include "oci/hash.h"
 #include "oci/reference.h"
 #include "registry/registry.h"
 

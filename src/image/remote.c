@@ -4,11 +4,13 @@
 #include "image/remote.h"
 
 #include "base/str.h"
-#include "oci/hash.h"
 #include "image/incoming.h"
 #include "image/index.h"
+#include "oci/hash.h"
 
 #include <errno.h>
+
+#define DOCUMENTS_MAX (32u << 20) /* bytes of all manifests of an index, which are kept in memory */
 
 static void document_release(struct remote_document *document)
 {
@@ -175,6 +177,15 @@ static const struct descriptor *choose(const struct manifest_index *index, const
 	return seen->count ? NULL : unsaid;
 }
 
+/* An index may name one manifest often. */
+static bool is_known(const struct remote *remote, const char *digest)
+{
+	for (size_t i = 0; i < remote->count; i++)
+		if (strcmp(remote->images[i].document.digest, digest) == 0)
+			return true;
+	return false;
+}
+
 static int add_child(const struct image_store *store, struct registry *registry, const struct descriptor *d,
 		     bool wanted, struct remote *remote, struct cor_error *err)
 {
@@ -189,6 +200,7 @@ static int add_children(const struct image_store *store, struct registry *regist
 			struct remote *remote, struct cor_error *err)
 {
 	struct strv seen = {0};
+	uint64_t room = DOCUMENTS_MAX;
 	const struct descriptor *chosen = choose(index, wish->platform, &seen);
 	int r = 0;
 
@@ -197,11 +209,19 @@ static int add_children(const struct image_store *store, struct registry *regist
 	strv_release(&seen);
 	for (size_t i = 0; r == 0 && i < index->count; i++) {
 		const struct descriptor *d = &index->items[i];
+		bool wanted = chosen && strcmp(d->digest, chosen->digest) == 0;
 
-		if (media_kind(d->media_type) != MEDIA_MANIFEST || (d != chosen && !wish->all_platforms))
+		if (media_kind(d->media_type) != MEDIA_MANIFEST || !(wanted || wish->all_platforms) ||
+		    is_known(remote, d->digest))
 			continue;
-		r = add_child(store, registry, d, d == chosen, remote, err);
-		if (d == chosen)
+		if (d->size > room) {
+			r = cor_fail(err, COR_CORRUPT, EFBIG, "its manifests are larger than %u MiB together",
+				     DOCUMENTS_MAX >> 20);
+			break;
+		}
+		room -= d->size;
+		r = add_child(store, registry, d, wanted, remote, err);
+		if (wanted)
 			remote->chosen = remote->count - 1;
 	}
 	if (!chosen)
@@ -235,7 +255,6 @@ int remote_find(const struct image_store *store, struct registry *registry, cons
 		r = single(&remote, err);
 		break;
 	case MEDIA_INDEX:
-		remote.is_index = true;
 		r = from_index(store, registry, wish, &remote, err);
 		break;
 	default:

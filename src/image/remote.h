@@ -22,7 +22,6 @@ struct remote_image {
 struct remote {
 	struct remote_document
 		root; /* a manifest too, if there is no index: then the only image has the same */
-	bool is_index;
 	struct remote_image *images;
 	size_t count;
 	size_t chosen; /* the one for the platform, or `count` */

@@ -8,10 +8,10 @@
 
 #include "base/str.h"
 #include "image/ext4.h"
-#include "oci/hash.h"
 #include "image/index.h"
 #include "image/layer.h"
 #include "image/tree.h"
+#include "oci/hash.h"
 
 #include <errno.h>
 #include <sys/file.h>

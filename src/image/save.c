@@ -6,9 +6,10 @@
  * blobs. Old ones expect layers without compression, in files at the top. */
 #include "base/str.h"
 #include "image/children.h"
-#include "oci/hash.h"
+#include "image/layer.h"
 #include "image/stream.h"
 #include "image/tarwriter.h"
+#include "oci/hash.h"
 
 #include <errno.h>
 #include <sys/file.h>
@@ -288,6 +289,7 @@ static int inflate(struct save *save, const struct member *member, int out, uint
 {
 	_cleanup_(stream_freep) struct stream *stream = NULL;
 	const void *data;
+	uint64_t room = LAYERS_BUDGET;
 	size_t size;
 	int r = 0, fd = openat(save->work.fd, digest_hex(member->digest), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
@@ -295,6 +297,10 @@ static int inflate(struct save *save, const struct member *member, int out, uint
 		return cor_fail_errno(err, errno, "read %s", member->digest);
 	r = stream_open(source_fd(fd), &stream, err);
 	while (r == 0 && (r = stream_read(stream, &data, &size, err)) == 0 && size) {
+		if (size > room)
+			return cor_fail(err, COR_CORRUPT, EFBIG, "%s is too large when uncompressed",
+					member->digest);
+		room -= size;
 		r = fd_write_all(out, data, size);
 		if (r < 0)
 			return cor_fail_errno(err, r, "put a layer aside");

@@ -231,6 +231,14 @@ uint64_t store_sweep_tmp(const struct image_store *store)
 
 /* ---- blobs ---- */
 
+bool store_has_blob(const struct image_store *store, const char *digest, uint64_t size)
+{
+	struct stat st;
+
+	return fstatat(store->blobs, digest_hex(digest), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
+}
+
 int store_open_blob(const struct image_store *store, const char *digest, uint64_t size, int *ret_fd,
 		    struct cor_error *err)
 {

@@ -50,6 +50,8 @@ uint64_t store_sweep_tmp(const struct image_store *store);
 /* Removes a file; returns how many bytes that freed: none while it has another name. */
 uint64_t store_remove_file(int dir, const char *name);
 
+/* True if the store has a file of this name and size. */
+bool store_has_blob(const struct image_store *store, const char *digest, uint64_t size);
 /* Opens a blob for reading. COR_CORRUPT when it is missing or not of this size: whoever has its digest from us may rely on it. */
 int store_open_blob(const struct image_store *store, const char *digest, uint64_t size, int *ret_fd,
 		    struct cor_error *err);

@@ -6,8 +6,8 @@
 #include "base/json.h"
 #include "base/size.h"
 #include "base/str.h"
-#include "oci/hash.h"
 #include "image/utf8.h"
+#include "oci/hash.h"
 #include "oci/manifest.h"
 
 #include <archive.h>

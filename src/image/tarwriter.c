@@ -3,8 +3,8 @@
 #include "image/tarwriter.h"
 
 #include "base/str.h"
-#include "oci/hash.h"
 #include "image/utf8.h"
+#include "oci/hash.h"
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -6,7 +6,6 @@
 
 struct unpack_job {
 	const struct image_store *store;
-	const char *digest; /* of the manifest */
 	const struct manifest *manifest;
 	const struct image_config *config;
 	/* Called in the thread. Whoever cancels sees to it that its sources end. */

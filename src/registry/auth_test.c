@@ -58,17 +58,7 @@ static void assert_gets(struct fixture *f)
 static void assert_fails(struct fixture *f, enum cor_status status, const char *says)
 {
 	assert_true(get(f) < 0);
-	assert_int_equal(f->err.status, status);
-	if (!strstr(f->err.msg, says))
-		fail_msg("no '%s' in '%s'", says, f->err.msg);
-}
-
-static void assert_asked(struct test_server *server, size_t index, const char *text)
-{
-	const char *request = test_server_request(server, index);
-
-	if (!strstr(request, text))
-		fail_msg("no '%s' in '%s'", text, request);
+	assert_error(&f->err, status, says);
 }
 
 static void assert_anonymous(struct test_server *server, size_t index)
@@ -244,6 +234,8 @@ static void test_many_wait_for_one_token(void **state)
 
 	test_server_body(f.server, "401 Who", f.challenge, "");
 	test_server_body(f.server, "401 Who", f.challenge, "");
+	/* The first shall not come with its token before the second has asked. */
+	test_server_after(f.tokens, f.server, 2);
 	test_server_body(f.tokens, "200 OK", "", "{\"token\":\"abc\"}");
 	test_server_body(f.server, "200 OK", "", "0123456789");
 	test_server_body(f.server, "200 OK", "", "0123456789");

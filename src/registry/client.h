@@ -20,6 +20,8 @@ struct registry {
 	char *config_dir;
 	char *scope;
 	unsigned concurrent;
+	cor_progress_fn *progress; /* may be NULL */
+	void *userdata;
 	struct hosts hosts;
 	struct place *places; /* one for each host, in the same order */
 	size_t current;       /* the first place that has not failed us */

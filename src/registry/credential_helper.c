@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 
 #define NOT_FOUND  "credentials not found in native keychain" /* the protocol's words */
 #define TOKEN_USER "<token>"
@@ -17,6 +18,14 @@ bool credential_helper_valid(const char *name)
 {
 	return str_made_of(name, 64, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") &&
 	       isalnum((unsigned char)name[0]);
+}
+
+static bool shows_beginning(const char *said, const char *secret)
+{
+	char beginning[9];
+
+	snprintf(beginning, sizeof(beginning), "%s", secret);
+	return *beginning && strstr(said, beginning);
 }
 
 /* Fills *ret also when the helper says that it has nothing: *ret_none. */
@@ -37,8 +46,8 @@ static int run(const char *name, const char *verb, const char *input, const char
 	}
 	if (!*said)
 		memcpy(said, ret->complaint, sizeof(said));
-	/* An answer, or an echo of what it was given. */
-	if (strchr(said, '{') || (secret && strstr(said, secret)))
+	/* An answer, or an echo of what it was given: the line may be cut in the middle of that. */
+	if (strchr(said, '{') || (secret && shows_beginning(said, secret)))
 		*said = '\0';
 	return cor_fail(err, COR_UNAVAILABLE, EIO, "'%s %s' failed%s%s", program, verb, *said ? ": " : "",
 			*said ? said : "");

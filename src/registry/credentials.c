@@ -43,12 +43,26 @@ static int check_domain(const char *domain, struct cor_error *err)
 
 /* ---- find ---- */
 
-static int find_in_document(const json_t *document, const char *path, const char *domain,
+static int ask_helper(const char *helper, bool own, const char *domain, struct credentials *ret,
+		      struct cor_error *err)
+{
+	_free_ char *key = auth_key(domain);
+	struct cor_error reason = {0};
+	int r = credential_helper_get(helper, key, ret, &reason);
+
+	/* Docker's file outlives Docker, and is copied between machines: what is public is pulled nevertheless. */
+	if (r == -ENOENT && !own)
+		return 0;
+	if (r < 0 && err)
+		*err = reason;
+	return r;
+}
+
+static int find_in_document(const json_t *document, const char *path, bool own, const char *domain,
 			    struct credentials *ret, struct cor_error *err)
 {
 	const char *helper = auth_file_helper(document, domain);
-	_free_ char *key = auth_key(domain);
-	int r = helper ? credential_helper_get(helper, key, ret, err) : 0;
+	int r = helper ? ask_helper(helper, own, domain, ret, err) : 0;
 
 	if (r < 0)
 		return cor_context(err, r, "credentials of '%s' (see '%s')", domain, path);
@@ -61,7 +75,7 @@ static int find_in(const char *path, bool own, const char *domain, struct creden
 	_auth_file_ json_t *document = NULL;
 	int r = path ? auth_file_read(path, own, &document, err) : 0;
 
-	return r < 0 || !document ? r : find_in_document(document, path, domain, ret, err);
+	return r < 0 || !document ? r : find_in_document(document, path, own, domain, ret, err);
 }
 
 int credentials_find(const char *config_dir, const char *domain, struct credentials *ret,

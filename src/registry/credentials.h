@@ -15,8 +15,8 @@ struct credentials {
 void credentials_release(struct credentials *credentials); /* wipes them from memory */
 #define _credentials_ _cleanup_(credentials_release)
 
-/* domain: "docker.io", "host:port". config_dir may be NULL (see struct cor_registry_options). That none are known is no error. A broken file (COR_CORRUPT), one of ours
- * that others may write (COR_PERMISSION), or a helper that fails (COR_UNAVAILABLE, COR_TIMEOUT) is. */
+/* domain: "docker.io", "host:port". config_dir may be NULL (see struct cor_registry_options). That none are known is no error, nor is a helper that Docker's file names and
+ * that is not on the PATH. A broken file (COR_CORRUPT), one of ours that others may write (COR_PERMISSION), or a helper that fails (COR_UNAVAILABLE, COR_TIMEOUT) is. */
 int credentials_find(const char *config_dir, const char *domain, struct credentials *ret,
 		     struct cor_error *err);
 /* COR_INVALID for what HTTP's Basic authentication cannot say: no user, no password, a colon in the user, control characters (RFC 7617, section 2). */

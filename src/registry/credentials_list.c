@@ -24,15 +24,20 @@ static int add_row(json_t *rows, const char *domain, const char *user, const cha
 	return 0;
 }
 
-static int list_helper(const json_t *document, const char *path, const char *helper, json_t *rows,
+static int list_helper(const json_t *document, const char *path, bool own, const char *helper, json_t *rows,
 		       struct cor_error *err)
 {
 	_free_ char *source = str_format("docker-credential-%s", helper);
 	_json_ json_t *users = NULL;
 	const char *key;
 	json_t *user;
-	int r = credential_helper_list(helper, &users, err);
+	struct cor_error reason = {0};
+	int r = credential_helper_list(helper, &users, &reason);
 
+	if (r == -ENOENT && !own)
+		return 0; /* as credentials_find has it */
+	if (r < 0 && err)
+		*err = reason;
 	if (r < 0)
 		return cor_context(err, r, "see '%s'", path);
 	json_object_foreach (users, key, user) {
@@ -47,7 +52,8 @@ static int list_helper(const json_t *document, const char *path, const char *hel
 	return 0;
 }
 
-static int list_helpers(const json_t *document, const char *path, json_t *rows, struct cor_error *err)
+static int list_helpers(const json_t *document, const char *path, bool own, json_t *rows,
+			struct cor_error *err)
 {
 	const char *store = json_string_value(json_object_get(document, "credsStore")), *key;
 	_strv_ struct strv helpers = {0};
@@ -60,7 +66,7 @@ static int list_helpers(const json_t *document, const char *path, json_t *rows, 
 	if (!str_empty(store) && !strv_contains(&helpers, store))
 		strv_add(&helpers, store);
 	for (size_t i = 0; i < helpers.count; i++) {
-		int r = list_helper(document, path, helpers.items[i], rows, err);
+		int r = list_helper(document, path, own, helpers.items[i], rows, err);
 
 		if (r < 0)
 			return r;
@@ -92,7 +98,7 @@ static int list_file(const char *path, bool own, json_t *rows, struct cor_error 
 	int r = path ? auth_file_read(path, own, &document, err) : 0;
 
 	if (r == 0)
-		r = list_helpers(document, path, rows, err);
+		r = list_helpers(document, path, own, rows, err);
 	return r ?: list_entries(document, path, rows, err);
 }
 

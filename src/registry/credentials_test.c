@@ -296,6 +296,32 @@ static void test_helpers_that_fail(void **state)
 	assert_non_null(strstr(err.msg, "failed"));
 }
 
+/* In Docker's file it knows nothing; in ours it is a mistake. */
+static void test_a_helper_that_is_not_there(void **state)
+{
+	static const char text[] =
+		"{'credsStore':'absent','credHelpers':{'b.example':'fake','c.example':'broken'},"
+		"'auths':{'a.example':" ENTRY "}}";
+	struct fixture *f = *state;
+	_free_ char *docker = str_format("%s/.docker", f->home), *listed = NULL;
+	_json_ json_t *list = NULL, *none = NULL;
+	struct cor_error err = {0};
+
+	write_text(docker, "config.json", text, 0600);
+	assert_user("a.example", "me", "secret");
+	assert_user("d.example", NULL, NULL);
+	assert_error("c.example", COR_UNAVAILABLE, "docker-credential-broken get' failed");
+	write_text(docker, "config.json", "{'credsStore':'absent','auths':{'a.example':" ENTRY "}}", 0600);
+	assert_int_equal(credentials_list(NULL, &list, &err), 0);
+	assert_int_equal(err.status, COR_OK);
+	listed = json_dumps(list, JSON_COMPACT);
+	assert_non_null(strstr(listed, "\"a.example\""));
+	write_text(f->config, "auth.json", "{'credsStore':'absent'}", 0600);
+	assert_error("d.example", COR_UNAVAILABLE, "'docker-credential-absent' is not on the PATH");
+	assert_true(credentials_list(NULL, &none, &err) < 0);
+	assert_non_null(strstr(err.msg, "'docker-credential-absent' is not on the PATH"));
+}
+
 static void test_broken_files(void **state)
 {
 	static const struct {
@@ -419,6 +445,7 @@ int main(void)
 		TEST(test_helper),
 		TEST(test_helper_for_all),
 		TEST(test_helpers_that_fail),
+		TEST(test_a_helper_that_is_not_there),
 		TEST(test_broken_files),
 		TEST(test_files_that_others_may_write),
 		TEST(test_list),

@@ -16,6 +16,7 @@ struct download {
 	size_t place;
 	uint64_t got;  /* that the caller has: the offset to go on from */
 	uint64_t skip; /* bytes of this answer that the caller has already */
+	bool ours;     /* the caller failed: no other place or attempt helps */
 };
 
 static void attempt(void *userdata);
@@ -109,7 +110,7 @@ static int data_arrived(void *userdata, const void *data, size_t size, struct co
 	retry_progress(&download->retry, size);
 	r = download->d.on_data(download->d.userdata, (const char *)data + known, size, err);
 	if (r < 0)
-		download->place = SIZE_MAX; /* it is not the registry's fault */
+		download->ours = true;
 	return r;
 }
 
@@ -137,7 +138,7 @@ static void ended(void *userdata, const struct exchange_result *ended_with)
 	struct download *download = userdata;
 	struct registry *registry = download->job.registry;
 	struct exchange_result result = *ended_with;
-	int delay;
+	int delay = -1;
 
 	download->exchange = NULL;
 	check_whole(download, &result);
@@ -145,13 +146,11 @@ static void ended(void *userdata, const struct exchange_result *ended_with)
 		finish(download, &(struct cor_error){0});
 		return;
 	}
-	if (download->place < registry->hosts.count - 1) {
+	if (!download->ours && download->place < registry->hosts.count - 1) {
 		download->place++;
 		delay = 0;
-	} else {
-		delay = download->place == SIZE_MAX
-				? -1
-				: retry_delay(&download->retry, &registry->engine.limits, &result);
+	} else if (!download->ours) {
+		delay = retry_delay(&download->retry, &registry->engine.limits, &result);
 	}
 	if (delay < 0) {
 		explain(download, &result);

@@ -46,14 +46,6 @@ static void assert_got(const struct fixture *f, const char *text)
 	assert_memory_equal(buffer_bytes(&f->download.got), text, strlen(text));
 }
 
-static void assert_asked(const struct fixture *f, size_t index, const char *text)
-{
-	const char *request = test_server_request(f->server, index);
-
-	if (!strstr(request, text))
-		fail_msg("no '%s' in '%s'", text, request);
-}
-
 static void test_a_blob(void **state)
 {
 	_fixture_ struct fixture f = begin();
@@ -61,7 +53,7 @@ static void test_a_blob(void **state)
 	test_server_body(f.server, "200 OK", "", "0123456789");
 	run(&f, 10, 0);
 	assert_got(&f, "0123456789");
-	assert_asked(&f, 0, "GET /v2/a/b/blobs/sha256:aaaa");
+	assert_asked(f.server, 0, "GET /v2/a/b/blobs/sha256:aaaa");
 	assert_int_equal(test_server_count(f.server), 1);
 	assert_null(strstr(test_server_request(f.server, 0), "Range:"));
 }
@@ -75,7 +67,7 @@ static void test_a_reset_is_resumed_from_where_it_was(void **state)
 				     "4-9/10\r\n\r\n456789");
 	run(&f, 10, 0);
 	assert_got(&f, "0123456789");
-	assert_asked(&f, 1, "Range: bytes=4-9\r\n");
+	assert_asked(f.server, 1, "Range: bytes=4-9\r\n");
 	assert_int_equal(f.download.retries, 1);
 }
 
@@ -87,7 +79,7 @@ static void test_what_the_caller_has_is_not_sent_to_him(void **state)
 	test_server_body(f.server, "200 OK", "", "0123456789");
 	run(&f, 10, 7);
 	assert_got(&f, "789");
-	assert_asked(&f, 0, "Range: bytes=7-9\r\n");
+	assert_asked(f.server, 0, "Range: bytes=7-9\r\n");
 }
 
 static void test_nothing_is_asked_for_when_nothing_is_missing(void **state)

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/str.h"
+#include "registry/hosts.h"
 
 #include <errno.h>
 
@@ -26,29 +27,39 @@ bool failure_may_pass(CURLcode code)
 	}
 }
 
-int failure_of_network(CURLcode code, const char *place, const char *detail, struct cor_error *err)
+static int untrusted(const char *place, const char *detail, const char *config_dir, struct cor_error *err)
+{
+	_free_ char *folder = config_folder(config_dir);
+
+	return cor_fail(err, COR_PERMISSION, EACCES,
+			"the certificate of %.100s is not trusted: %.120s; give its CA in "
+			"%.100s/certs.d/%.100s/ca.crt",
+			place, detail, folder ?: "/etc/coracle", place);
+}
+
+int failure_of_network(CURLcode code, const char *place, const char *detail, const char *config_dir,
+		       struct cor_error *err)
 {
 	switch (code) {
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		return cor_fail(err, COR_UNAVAILABLE, EHOSTUNREACH, "the proxy is not found: %.200s", detail);
 	case CURLE_COULDNT_RESOLVE_HOST:
-		return cor_fail(err, COR_UNAVAILABLE, EHOSTUNREACH, "no host '%.200s' is known", place);
+		return cor_fail(err, COR_UNAVAILABLE, EHOSTUNREACH, "cannot find the host '%.200s'", place);
 	case CURLE_COULDNT_CONNECT:
-		return cor_fail(err, COR_UNAVAILABLE, ECONNREFUSED, "cannot connect to %.100s: %.200s", place,
+		return cor_fail(err, COR_UNAVAILABLE, ECONNREFUSED, "cannot connect to %.120s: %.200s", place,
 				detail);
 	case CURLE_OPERATION_TIMEDOUT:
 		return cor_fail(err, COR_TIMEOUT, ETIMEDOUT, "%.100s takes too long: %.200s", place, detail);
 	case CURLE_PEER_FAILED_VERIFICATION:
-		return cor_fail(err, COR_PERMISSION, EACCES,
-				"the certificate of %.100s is not trusted: %.120s; give its CA in "
-				"CONFIG/certs.d/%.100s/ca.crt",
-				place, detail, place);
+		return untrusted(place, detail, config_dir, err);
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
 		return cor_fail(err, COR_INVALID, EINVAL, "certificates for %.100s: %.200s", place, detail);
 	case CURLE_SSL_CONNECT_ERROR:
 		return cor_fail(err, COR_UNAVAILABLE, EPROTO,
-				"%.100s does not speak TLS as it should: %.200s", place, detail);
+				"%.100s does not speak TLS as it should: %.200s; if it speaks plain HTTP: "
+				"--scheme http",
+				place, detail);
 	case CURLE_PARTIAL_FILE:
 	case CURLE_GOT_NOTHING:
 	case CURLE_SEND_ERROR:

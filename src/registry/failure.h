@@ -10,8 +10,9 @@
 
 #define FAILURE_BODY_MAX (16u << 10) /* of an answer that says what is wrong */
 
-/* detail: libcurl's words. */
-int failure_of_network(CURLcode code, const char *place, const char *detail, struct cor_error *err);
+/* place: "host:port", with " through the proxy" where it was one that could not be connected to. detail: libcurl's words. config_dir: see struct cor_registry_options. */
+int failure_of_network(CURLcode code, const char *place, const char *detail, const char *config_dir,
+		       struct cor_error *err);
 /* Whether the same request may succeed a little later. */
 bool failure_may_pass(CURLcode code);
 

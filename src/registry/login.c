@@ -37,7 +37,8 @@ static int check(struct registry *registry, const char *user, struct cor_error *
 				"%s wants the password to be sent to %.100s, which is not its own",
 				registry->hosts.items[0].domain, realm);
 	}
-	if (r < 0 && call.error.status == COR_PERMISSION)
+	/* Others that may not, such as a certificate, are told as they are. */
+	if (r < 0 && (call.status == 401 || call.status == 403 || place->refused))
 		return cor_fail(err, COR_PERMISSION, EACCES, "%s does not take this password for '%.60s'",
 				place->host->domain, user);
 	return r;

@@ -90,6 +90,8 @@ int registry_get_manifest(struct registry *registry, const char *what, struct re
 			registry->current = i;
 			return 0;
 		}
+		if (failure.status == COR_CANCELLED)
+			break;
 		/* A mirror that was never right would not be noticed otherwise. */
 		if (i == 0 && registry->hosts.count > 1)
 			mirror = failure;
@@ -119,9 +121,7 @@ int registry_put_manifest(struct registry *registry, const char *what, const cha
 		.body_size = size,
 		.fd = -1,
 	};
-	int r;
 
 	strv_addf(&headers, "Content-Type: %s", media_type);
-	r = registry_call(registry, &request, true, &call, err);
-	return r < 0 ? cor_context(err, r, "manifest") : 0;
+	return registry_call(registry, &request, true, &call, err);
 }

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "registry/test_client.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -54,17 +55,7 @@ static void assert_gets(struct fixture *f, const char *text)
 static void assert_fails(struct fixture *f, enum cor_status status, const char *says)
 {
 	assert_true(get(f) < 0);
-	assert_int_equal(f->err.status, status);
-	if (!strstr(f->err.msg, says))
-		fail_msg("no '%s' in '%s'", says, f->err.msg);
-}
-
-static void assert_asked(struct test_server *server, size_t index, const char *text)
-{
-	const char *request = test_server_request(server, index);
-
-	if (!strstr(request, text))
-		fail_msg("no '%s' in '%s'", text, request);
+	assert_error(&f->err, status, says);
 }
 
 static void test_one_request(void **state)
@@ -100,7 +91,7 @@ static void test_https_is_not_given_up_when_it_is_asked_for(void **state)
 	_fixture_ struct fixture f = begin("https", NULL);
 
 	test_server_body(f.server, "200 OK", TYPE, "{}");
-	assert_fails(&f, COR_UNAVAILABLE, "TLS");
+	assert_fails(&f, COR_UNAVAILABLE, "; if it speaks plain HTTP: --scheme http");
 	assert_int_equal(test_server_count(f.server), 0);
 }
 
@@ -151,6 +142,28 @@ static void test_nothing_is_there(void **state)
 	test_server_free(f.server);
 	f.server = NULL;
 	assert_fails(&f, COR_UNAVAILABLE, "cannot connect");
+}
+
+static int give_up(void *userdata, const struct cor_transfer *transfers, size_t count)
+{
+	unsigned *calls = userdata;
+
+	assert_null(transfers);
+	assert_int_equal(count, 0);
+	return ++*calls == 3;
+}
+
+static void test_a_call_is_cancelled(void **state)
+{
+	_fixture_ struct fixture f = begin("http", NULL);
+	unsigned calls = 0;
+
+	test_server_silence(f.server, "HTTP/1.1 200 OK\r\n");
+	f.registry->progress = give_up;
+	f.registry->userdata = &calls;
+	assert_fails(&f, COR_CANCELLED, "cancelled");
+	assert_int_equal(f.err.err, ECANCELED);
+	assert_int_equal(calls, 3);
 }
 
 static void test_a_redirect_is_followed_without_the_password(void **state)
@@ -314,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_an_endless_manifest),
 		cmocka_unit_test(test_refusals_say_what_the_registry_says),
 		cmocka_unit_test(test_nothing_is_there),
+		cmocka_unit_test(test_a_call_is_cancelled),
 		cmocka_unit_test(test_a_redirect_is_followed_without_the_password),
 		cmocka_unit_test(test_a_challenge_from_elsewhere_is_not_answered),
 		cmocka_unit_test(test_a_redirect_loop),

@@ -98,6 +98,7 @@ struct tls place_tls(const struct place *place, const struct url *url)
 		.ca_size = place->ca_size,
 		.cert = home ? place->host->cert : NULL,
 		.key = home ? place->host->key : NULL,
+		.config_dir = place->config_dir,
 	};
 }
 

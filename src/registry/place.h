@@ -22,7 +22,8 @@ struct place {
 	struct url realm;
 	char *service;
 	bool realm_trusted;
-	bool looked; /* for credentials: not before they are asked for, since a helper may ask the user */
+	bool refused; /* the realm gives those credentials no token */
+	bool looked;  /* for credentials: not before they are asked for, since a helper may ask the user */
 	struct credentials credentials;
 	struct token *tokens;
 };

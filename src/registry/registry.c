@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #define CONCURRENT 3
+#define CANCEL_MS  100 /* how soon a call that blocks sees that it is not wanted any more */
 
 static int make_places(struct registry *registry, struct credentials *credentials, struct cor_error *err)
 {
@@ -55,6 +56,8 @@ int registry_open_with(const struct reference *ref, const char *domain, enum reg
 
 	options = options ? options : &defaults;
 	registry->concurrent = options->concurrent ? options->concurrent : CONCURRENT;
+	registry->progress = options->progress;
+	registry->userdata = options->userdata;
 	registry->config_dir = xstrdup(options->config_dir);
 	if (ref)
 		copy_reference(ref, &registry->ref);
@@ -205,8 +208,11 @@ static int run_until(struct registry *registry, const bool *done, struct cor_err
 {
 	int r = 0;
 
-	while (r == 0 && !*done)
-		r = engine_run(&registry->engine, 1000, err);
+	while (r == 0 && !*done) {
+		if (registry->progress && registry->progress(registry->userdata, NULL, 0) != 0)
+			return cor_fail(err, COR_CANCELLED, ECANCELED, "cancelled");
+		r = engine_run(&registry->engine, CANCEL_MS, err);
+	}
 	return r;
 }
 

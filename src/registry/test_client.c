@@ -46,6 +46,21 @@ void test_client_run(struct registry *registry)
 	} while (running > 0);
 }
 
+void assert_asked(struct test_server *server, size_t index, const char *text)
+{
+	const char *request = test_server_request(server, index);
+
+	if (!strstr(request, text))
+		fail_msg("no '%s' in '%s'", text, request);
+}
+
+void assert_error(const struct cor_error *err, enum cor_status status, const char *says)
+{
+	assert_int_equal(err->status, status);
+	if (!strstr(err->msg, says))
+		fail_msg("no '%s' in '%s'", says, err->msg);
+}
+
 static int keep(void *userdata, const void *data, size_t size, struct cor_error *err)
 {
 	struct test_download *download = userdata;

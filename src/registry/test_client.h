@@ -14,6 +14,10 @@ struct limits test_client_limits(void);
 /* Runs until nothing is left to do. */
 void test_client_run(struct registry *registry);
 
+/* A request has this text in it; an error is of this kind and says that. */
+void assert_asked(struct test_server *server, size_t index, const char *text);
+void assert_error(const struct cor_error *err, enum cor_status status, const char *says);
+
 /* Downloads "size" bytes and keeps what comes. */
 struct test_download {
 	struct registry_download d;

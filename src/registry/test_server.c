@@ -31,6 +31,8 @@ struct test_server {
 	char place[32];
 	struct step steps[STEPS_MAX];
 	size_t step_count, taken;
+	struct test_server *first; /* whose turn is before ours, until it has been asked so often */
+	size_t first_count;
 	char *requests[STEPS_MAX];
 };
 
@@ -126,14 +128,29 @@ static const struct step *next_step(struct test_server *server, struct buffer *i
 	return step;
 }
 
+/* Not for ever: a test that waits for what does not come shall fail. */
+static void wait_for_turn(const struct test_server *server)
+{
+	for (int ms = 0;
+	     server->first && test_server_count(server->first) < server->first_count && ms < 10000; ms++)
+		usleep(1000);
+}
+
+static bool answer(const struct connection *connection, struct buffer *in)
+{
+	const struct step *step = next_step(connection->server, in);
+
+	wait_for_turn(connection->server);
+	return take_step(connection->fd, step);
+}
+
 static void *serve(void *argument)
 {
 	struct connection connection = *(struct connection *)argument;
 	_buffer_ struct buffer in = {0};
 
 	free(argument);
-	while (read_request(connection.fd, &in) &&
-	       take_step(connection.fd, next_step(connection.server, &in)))
+	while (read_request(connection.fd, &in) && answer(&connection, &in))
 		;
 	shutdown(connection.fd, SHUT_RDWR);
 	return NULL;
@@ -243,6 +260,12 @@ void test_server_silence(struct test_server *server, const char *fmt, ...)
 {
 	FORMATTED(text);
 	add(server, AFTER_SILENCE, text, NULL);
+}
+
+void test_server_after(struct test_server *server, struct test_server *first, size_t count)
+{
+	server->first = first;
+	server->first_count = count;
 }
 
 size_t test_server_count(struct test_server *server)

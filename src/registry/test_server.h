@@ -30,6 +30,9 @@ void test_server_endless(struct test_server *server, const char *head, const cha
 /* text, and then nothing: the connection stays open. */
 void test_server_silence(struct test_server *server, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* It answers only when another has been asked so often. Before the first request. */
+void test_server_after(struct test_server *server, struct test_server *first, size_t count);
+
 /* How many requests have come, and the head and body of one; "" for one that has not come. */
 size_t test_server_count(struct test_server *server);
 const char *test_server_request(struct test_server *server, size_t index);

@@ -110,6 +110,7 @@ static int take(struct token *token, const struct answer *answer, struct cor_err
 	int64_t seconds;
 	int r;
 
+	token->place->refused = answer->status == 401 || answer->status == 403;
 	if (answer->status != 200) {
 		r = failure_of_answer(answer, body, size, token->place->host->domain, auth_user(token->place),
 				      "its token server is not there", err);

@@ -265,11 +265,34 @@ static bool unreachable(struct transfer *t, CURLcode code)
 	       code == CURLE_COULDNT_CONNECT || (code == CURLE_OPERATION_TIMEDOUT && !connected(t));
 }
 
+/* libcurl tells only in words that name whom it could not connect to. */
+static bool through_proxy(const struct transfer *t)
+{
+	static const char *const variables[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+						"ALL_PROXY"};
+	_free_ char *host = xstrndup(t->url.host, strcspn(t->url.host, "]"));
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(variables); i++)
+		any |= !str_empty(getenv(variables[i]));
+	return any && *t->detail && !strstr(t->detail, *host == '[' ? host + 1 : host);
+}
+
+static void explain(struct transfer *t, CURLcode code, const char *detail)
+{
+	_free_ char *place = url_place(&t->url), *proxied = str_format("%.100s through the proxy", place);
+	bool proxy = code == CURLE_COULDNT_CONNECT && through_proxy(t);
+	long errnum = 0;
+
+	t->engine->curl.easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &errnum);
+	if (code == CURLE_COULDNT_CONNECT && errnum > 0 && !proxy)
+		detail = strerror((int)errnum); /* libcurl's words repeat the address */
+	failure_of_network(code, proxy ? proxied : place, detail, t->request.tls.config_dir, &t->error);
+}
+
 static enum outcome judge(struct transfer *t, CURLcode code)
 {
-	_free_ char *place = url_place(&t->url);
 	const char *detail = *t->detail ? t->detail : t->engine->curl.easy_strerror(code);
-	long errnum = 0;
 
 	if (t->failed)
 		return OUTCOME_FAILED;
@@ -279,10 +302,7 @@ static enum outcome judge(struct transfer *t, CURLcode code)
 		code = CURLE_RECV_ERROR;
 		detail = "the answer has no end of its head";
 	}
-	t->engine->curl.easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &errnum);
-	if (code == CURLE_COULDNT_CONNECT && errnum > 0)
-		detail = strerror((int)errnum); /* libcurl's words repeat the address */
-	failure_of_network(code, place, detail, &t->error);
+	explain(t, code, detail);
 	if (not_tls(t, code))
 		return OUTCOME_NOT_TLS;
 	if (unreachable(t, code))

@@ -58,6 +58,7 @@ struct tls {
 	const char *ca; /* PEM, in addition to the system's; or NULL */
 	size_t ca_size;
 	const char *cert, *key;
+	const char *config_dir; /* where more may be given: for errors */
 };
 
 enum outcome {

@@ -32,6 +32,7 @@ struct upload {
 	char *mount_scope;   /* with the right to read there */
 	struct url location; /* where the registry wants it */
 	uint64_t done;       /* that the registry has */
+	uint64_t most;       /* that it ever had: what is sent once more is no progress */
 	uint64_t part;       /* on the way */
 };
 
@@ -176,7 +177,7 @@ static void begun(struct upload *upload, struct exchange_result *result)
 {
 	bool mount = upload->mount;
 
-	if (result->outcome == OUTCOME_FAILED && mount && result->answer) {
+	if (result->outcome == OUTCOME_FAILED && mount) {
 		upload->mount = false; /* it may not be asked for, or is not known */
 		go_on(upload, STEP_BEGIN);
 		return;
@@ -205,7 +206,7 @@ static void part_arrived(struct upload *upload, struct exchange_result *result)
 	int status = result->answer ? result->answer->status : 0;
 
 	if (result->outcome != OUTCOME_ANSWERED) {
-		if (status == 416 || status == 0)
+		if (status == 416)
 			puzzled(upload, STEP_ASK, result);
 		else if (status == 404)
 			puzzled(upload, STEP_LOOK, result);
@@ -224,7 +225,10 @@ static void part_arrived(struct upload *upload, struct exchange_result *result)
 		puzzled(upload, STEP_ASK, result);
 		return;
 	}
-	retry_progress(&upload->retry, upload->done - before);
+	if (upload->done > upload->most) {
+		retry_progress(&upload->retry, upload->done - upload->most);
+		upload->most = upload->done;
+	}
 	send_or_close(upload);
 }
 

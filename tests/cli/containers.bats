@@ -115,6 +115,8 @@ load common
 	[ "$output" = "Loaded image: docker.io/library/busybox:latest" ]
 	run -0 bash -c "'$fake' load -q --tag mine:1 <archive"
 	[ "$output" = mine:1 ]
+	cli load a.tar
+	is 125 "an archive is given with --input: coracle load -i 'a.tar'"
 	cli image load -i missing
 	is 1 "--input 'missing': No such file or directory"
 	run --separate-stderr bash -c "'$fake' image load </dev/null"

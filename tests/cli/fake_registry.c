@@ -4,6 +4,8 @@
  *   missing, private, broken    fails        absent…       is not here before it was pulled
  *   …unchanged                  is all here  …many         has 60 blobs instead of 4
  *   …endless                    does not end before it is cancelled
+ *   …late                       ends well when it is cancelled  …spoilt  fails then, for another reason
+ *   …lingers                    does not end when all its blobs have
  *   …deaf                       does not listen and does not end at all
  *   …silent                     the same, before it has called progress
  */
@@ -115,6 +117,21 @@ static void hear_nothing(void)
 	}
 }
 
+static int cancel(const char *ref, struct cor_error *err)
+{
+	if (strstr(ref, "late"))
+		return 0;
+	if (strstr(ref, "spoilt"))
+		return fake_fail(err, COR_CORRUPT, EBADMSG, "'%s': a layer is not what was promised", ref);
+	return fake_fail(err, COR_CANCELLED, ECANCELED, "cancelled");
+}
+
+/* Documents are on their way, before the blobs of a pull and behind those of a push. */
+static bool goes_on(const struct cor_registry_options *options)
+{
+	return !options->progress || options->progress(options->userdata, NULL, 0) == 0;
+}
+
 static int transfer(const char *ref, const struct cor_registry_options *options, bool push,
 		    struct cor_error *err)
 {
@@ -124,9 +141,11 @@ static int transfer(const char *ref, const struct cor_registry_options *options,
 	if (strstr(ref, "silent"))
 		hear_nothing();
 	transfers_init(&t, ref, push);
+	if (!goes_on(options))
+		return cancel(ref, err);
 	do {
 		if (options->progress && options->progress(options->userdata, t.items, t.count) != 0)
-			return fake_fail(err, COR_CANCELLED, ECANCELED, "cancelled");
+			return cancel(ref, err);
 		if (strstr(ref, "deaf"))
 			hear_nothing();
 		usleep(TICK_US);
@@ -134,7 +153,9 @@ static int transfer(const char *ref, const struct cor_registry_options *options,
 			return fake_fail(err, COR_CORRUPT, EBADMSG, "'%s': a layer is not what was promised",
 					 ref);
 	} while (tick(&t));
-	return 0;
+	if (strstr(ref, "lingers"))
+		hear_nothing();
+	return goes_on(options) ? 0 : cancel(ref, err);
 }
 
 static int refuse(const char *ref, struct cor_error *err)
@@ -275,7 +296,8 @@ int cor_system_check(struct cor_context *ctx, bool repair, char **ret_json, stru
 		     : repair ? "true}"
 			      : "false}",
 		     broken && lost ? "," : "",
-		     lost ? "{\"What\":\"container x\",\"Problem\":\"has no \\u001bdisk\",\"Repaired\":false}"
+		     lost ? "{\"What\":\"container x\",\"Problem\":\"its \\u001bown disk is missing: remove "
+			    "the container\",\"Repaired\":false}"
 			  : "",
 		     "") < 0)
 		abort();

@@ -73,6 +73,7 @@ setup() {
 	asked "prune all=0 before=0"
 	[ "${stderr_lines[0]}" = "WARNING! This will remove:" ]
 	[ "${stderr_lines[1]}" = "  - all images without a name that no container uses" ]
+	[ "${stderr_lines[2]}" = "  - what came of pulls that were interrupted" ]
 	[ "${stderr_lines[-1]}" = "Total reclaimed space: 5.3 MB" ]
 	"$terminal" "expect continue? [y/N] " 'send yes\n' "expect deleted: sha256" "exit 0" -- "$fake" image prune -a
 	"$terminal" "expect continue? [y/N] " 'send n\n' "expect coracle: nothing was removed" "exit 1" "never deleted" -- "$fake" image prune
@@ -126,6 +127,7 @@ setup() {
 	[ "$status" -eq 1 ]
 	[ "${stderr_lines[1]}" = "  - all containers that do not run" ]
 	[ "${stderr_lines[2]}" = "  - all images that no container uses" ]
+	[ "${stderr_lines[3]}" = "  - what came of pulls that were interrupted" ]
 	not_asked remove
 	not_asked "prune all"
 }
@@ -146,16 +148,22 @@ setup() {
 	[ -z "$output" ]
 	FAKE_BROKEN=1 cli system check
 	is 1 "1 problem is left; --repair removes what is broken and can be fetched or made again"
-	[[ ${lines[1]} =~ ^blob\ sha256:.*has\ another\ digest\ +no$ ]]
+	[[ ${lines[1]} =~ ^blob\ sha256:0123456789ab\ +has\ another\ digest\ +no$ ]]
 	FAKE_BROKEN=1 cli system check --repair
 	is 0
 	[ -z "$stderr" ]
 	[[ ${lines[1]} == *yes ]]
+	FAKE_LOST=1 cli system check
+	is 1 "1 problem is left that cannot be repaired here"
+	FAKE_BROKEN=1 FAKE_LOST=1 cli system check
+	is 1 "2 problems are left; --repair removes what is broken and can be fetched or made again"
 	FAKE_BROKEN=1 FAKE_LOST=1 cli system check --repair
 	is 1 "1 problem is left that cannot be repaired here"
 	[[ $output != *$'\e'* ]]
 	run -0 bash -c "'$fake' system check --format json | jq -c ."
 	[ "$output" = "[]" ]
+	run bash -c "FAKE_BROKEN=1 '$fake' system check --format json 2>/dev/null | jq -r '.[0].What | length'"
+	[ "$output" = 76 ]
 	run bash -c "FAKE_BROKEN=1 '$fake' system check --format json 2>/dev/null | jq -r '.[0].Problem'"
 	[ "$output" = "has another digest" ]
 }

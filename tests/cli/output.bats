@@ -59,6 +59,32 @@ load common
 	[ "$output" = localhost:5000/team/app:v1 ]
 }
 
+@test "images NAME: those of a repository, or of one tag" {
+	local name
+	for name in busybox busybox:latest library/busybox docker.io/library/busybox:latest; do
+		cli images "$name"
+		is 0
+		[ "${#lines[@]}" -eq 2 ]
+		[[ ${lines[1]} =~ ^busybox\ +latest\  ]]
+	done
+	cli image ls localhost:5000/team/app other
+	[ "${#lines[@]}" -eq 2 ]
+	[[ ${lines[1]} =~ ^localhost:5000/team/app\ +v1\  ]]
+	cli images busybox localhost:5000/team/app:v1
+	[ "${#lines[@]}" -eq 3 ]
+	cli images -q busybox
+	[ "$output" = 0123456789ab ]
+	for name in busy busybox:late busybox:latest2 localhost app; do
+		cli images -q "$name"
+		is 0
+		[ -z "$output" ]
+	done
+	cli images other
+	[ "${#lines[@]}" -eq 1 ]
+	run -0 bash -c "'$fake' images --format json other | jq length"
+	[ "$output" = 0 ]
+}
+
 @test "system info: facts as a table, JSON or YAML" {
 	cli system info
 	is 0

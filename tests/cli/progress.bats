@@ -3,7 +3,6 @@
 load common
 
 setup() {
-	unset NO_COLOR
 	export TERM=xterm
 }
 
@@ -14,6 +13,11 @@ setup() {
 		"screen 000000000002  done           [===============]  120 MB/120 MB" \
 		"screen Status: Downloaded newer image for busybox" \
 		"screen docker.io/library/busybox:latest" "count 000000000001 1" cooked -- "$fake" pull busybox
+}
+
+@test "what has ended is drawn at once, whatever comes after it" {
+	"$terminal" "expect deaf" "screen 000000000002  done" "count downloading 0" "count unpacking 0" "signal INT" "expect deaf" "signal INT" "exit -2" -- \
+		"$fake" pull lingers
 }
 
 @test "a bar that moves has sizes; a line of the screen is never longer than the window" {
@@ -38,12 +42,15 @@ setup() {
 		bash -c "read -r; exec '$fake' pull many-endless"
 }
 
-@test "lines instead of bars: --progress plain, NO_COLOR, TERM=dumb, no TERM" {
+@test "lines instead of bars: --progress plain, TERM=dumb, no TERM" {
 	"$terminal" "expect 000000000001: done" "exit 0" 'never \x1b' -- "$fake" pull --progress plain busybox
-	NO_COLOR=1 "$terminal" "expect 000000000001: done" "exit 0" 'never \x1b' -- "$fake" pull busybox
 	TERM=dumb "$terminal" "expect 000000000001: done" "exit 0" 'never \x1b' -- "$fake" pull busybox
 	"$terminal" "expect 000000000001: done" "exit 0" 'never \x1b' -- env -u TERM "$fake" pull busybox
 	"$terminal" "expect docker.io/library/busybox:latest" "exit 0" 'never downloading' -- "$fake" pull -q busybox
+}
+
+@test "NO_COLOR says nothing about bars, which have no colour" {
+	NO_COLOR=1 "$terminal" "screen 000000000001  done           [====" "exit 0" 'never \x1b[3' -- "$fake" pull busybox
 }
 
 @test "bars are standard error's: standard output may go elsewhere, and the other way round" {

@@ -4,7 +4,6 @@ load common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
-	unset NO_COLOR
 	export TERM=xterm
 	id=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 }
@@ -158,11 +157,21 @@ setup() {
 		[ "${stderr_lines[-1]}" = "coracle: no kernel 'missing'" ]
 		not_asked pull
 	done
-	for ref in abcd "$id" "sha256:$id" sha256:0123; do
+	for ref in "$id" "sha256:$id" sha256:0123; do
 		calls run -q --pull always "$ref" echo hi
 		is 0
 		not_asked pull
 	done
+}
+
+@test "a name of hexadecimal digits alone is pulled with --pull always, and not when it is missing" {
+	calls run -q --pull always decade echo hi
+	is 0
+	asked "pull decade platform=- all=0"
+	calls run -q abcd1234 echo hi
+	not_asked pull
+	calls run -q --pull missing abcd1234 echo hi
+	not_asked pull
 }
 
 @test "a pull that fails ends run with 125, create with 1" {
@@ -192,6 +201,17 @@ setup() {
 	"$terminal" "expect downloading" "signal INT" "expect interrupted" "exit 130" "never library/next" -- \
 		"$fake" pull --progress plain endless next
 	"$terminal" "expect downloading" "signal INT" "expect interrupted" "exit 130" -- "$fake" run absent-endless
+}
+
+@test "a signal that comes too late changes no result, and what was to follow does not" {
+	"$terminal" "expect uploading" "signal INT" "expect Status: Pushed endless-late" "expect endless-late@sha256:" "never interrupted" "exit 0" -- \
+		"$fake" push --progress plain endless-late
+	"$terminal" "expect downloading" "signal INT" "expect a layer is not what was promised" "never interrupted" "exit 1" -- \
+		"$fake" pull --progress plain endless-spoilt
+	"$terminal" "expect downloading" "signal INT" "expect docker.io/library/endless-late:latest" "expect coracle: interrupted" "exit 130" \
+		"never library/next" -- "$fake" pull --progress plain endless-late next
+	"$terminal" "expect downloading" "signal INT" "expect Status: Downloaded" "expect coracle: interrupted" "exit 130" "never hello" -- \
+		"$fake" run absent-endless-late echo hello
 }
 
 @test "the second signal ends a pull that does not listen" {

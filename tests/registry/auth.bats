@@ -73,12 +73,27 @@ refused() {
 	run coracle login -u alice --password-stdin "$users" <<<"wrong"
 	echo "$output"
 	[ "$status" -eq 1 ]
+	[[ $output == *"does not take this password for 'alice'"* ]]
 	[ ! -e "$CORACLE_CONFIG/auth.json" ] || ! grep "$users" "$CORACLE_CONFIG/auth.json"
 	login "$users"
 	before=$(cat "$CORACLE_CONFIG/auth.json")
 	run coracle login -u alice --password-stdin "$users" <<<"wrong"
 	[ "$status" -eq 1 ]
 	[ "$(cat "$CORACLE_CONFIG/auth.json")" = "$before" ]
+}
+
+@test "an address for a name: https:// is spoken alone, http:// is an option" {
+	# On loopback, plain HTTP would be tried otherwise.
+	run login "https://$users"
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *TLS* ]]
+	run login "http://$users"
+	[ "$status" -ne 0 ]
+	[[ $output == *"; use --scheme http"* ]]
+	trust "$secret"
+	login "https://$secret"
+	coracle registry ls -q | grep -x "$secret"
 }
 
 @test "where it is stored: mode 0600, and listed without the password" {
@@ -120,6 +135,18 @@ refused() {
 	jq -n --arg r "$users" '{ServerURL: $r, Username: "alice", Secret: "wonder land"}' >"$HELPER_STORE/$users"
 	coracle pull -q "$users/busybox:1"
 	grep -x get "$HELPER_STORE/log"
+}
+
+@test "~/.docker/config.json: a credential helper that is not installed knows nothing" {
+	mkdir -p "$HOME/.docker"
+	jq -n --arg r "$users" '{credsStore: "desktop-of-another-machine", auths: {($r): {auth: ("alice:wonder land" | @base64)}}}' >"$HOME/.docker/config.json"
+	coracle pull -q "$bearer/busybox:1"
+	coracle pull -q "$users/busybox:1"
+	[ "$(coracle registry ls -q)" = "$users" ]
+	mv "$HOME/.docker/config.json" "$CORACLE_CONFIG/auth.json"
+	no_images
+	pull=("$bearer/busybox:1")
+	refused "'docker-credential-desktop-of-another-machine' is not on the PATH"
 }
 
 @test "a credential helper of ours stores and forgets" {
@@ -166,6 +193,7 @@ refused() {
 	run coracle login -u alice --password-stdin "$bearer" <<<"wrong"
 	echo "$output"
 	[ "$status" -eq 1 ]
+	[[ $output == *"does not take this password for 'alice'"* ]]
 	mkdir -p "$HOME/.docker"
 	jq -n --arg r "$bearer" '{auths: {($r): {auth: ("alice:wrong" | @base64)}}}' >"$HOME/.docker/config.json"
 	pull=("$bearer/private/busybox:1")
@@ -180,7 +208,11 @@ refused() {
 }
 
 @test "TLS: an authority that nobody knows, and one of our own" {
-	login "$secret" || true
+	# It is not the password that is wrong.
+	run login "$secret"
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"certificate of $secret is not trusted"*"$CORACLE_CONFIG/certs.d/$secret/ca.crt"* && $output != *password* ]]
 	pull=("$secret/busybox:1")
 	refused "certificate"
 	trust "$secret"

@@ -109,7 +109,20 @@ registries() { jq -n "$@" >"$CORACLE_CONFIG/registries.json"; }
 	forget proxy
 	run env http_proxy="http://$(address proxy)" no_proxy=plain.test "$CORACLE" pull -q --scheme http plain.test/busybox:1
 	[ "$status" -eq 1 ]
+	[[ $output == *"cannot find the host 'plain.test'"* ]]
 	[ "$(count proxy true)" -eq 0 ]
+}
+
+@test "a proxy that is not there is named" {
+	run env http_proxy=http://127.0.0.1:1 "$CORACLE" pull -q --scheme http plain.test/busybox:1
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"cannot connect to plain.test through the proxy: "*"127.0.0.1 port 1"* ]]
+	# A registry that is not there, which no proxy has to do with.
+	run env http_proxy=http://127.0.0.1:2 "$CORACLE" pull -q 127.0.0.1:1/busybox:1
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"cannot connect to 127.0.0.1:1: "* ]]
 }
 
 @test "HTTPS through a proxy: a tunnel, with the certificate of the registry" {

@@ -123,6 +123,10 @@ id_of() { skopeo inspect --config --raw "oci-archive:$images/$1.tar" | sha256sum
 	echo "$output"
 	[ "$status" -ne 0 ]
 	[[ $output == *linux/s390x* && $output == *linux/amd64* && $output == *linux/arm64* && $output != *unknown/unknown* ]]
+	# Also of what is here already, and no index.
+	coracle pull -q "$front/busybox:1"
+	run -1 coracle pull --platform "linux/$other" "$front/busybox:1"
+	[[ $output == *"no image for linux/$other"* ]]
 	no_images
 	# The layer that both have is fetched once.
 	forget front

@@ -100,6 +100,19 @@ teardown() { no_images; }
 	in_order
 }
 
+@test "ctrl-C ends a push whose manifest is not taken yet" {
+	coracle image load -q -i "$images/busybox.tar"
+	rules front '[{"method": "PUT", "path": "manifests", "status": 503, "headers": {"Retry-After": "20"}}]'
+	env --default-signal=INT "$CORACLE" push -q busybox "$front/not-yet:1" >/dev/null 2>&1 3>&- &
+	push=$!
+	await at_least front '(.method == "PUT") and (.path | contains("manifests"))' 1
+	kill -INT $push
+	status=0
+	wait $push || status=$?
+	[ "$status" -eq 130 ]
+	[ "$(count front '(.method == "PUT") and (.path | contains("manifests"))')" -eq 1 ]
+}
+
 @test "one platform of several, and what is missing of an index" {
 	coracle pull -q --all-platforms "$plain/source/platforms:1"
 	coracle push -q --platform linux/arm64 "$plain/source/platforms:1" "$plain/only/arm:1"
