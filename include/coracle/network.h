@@ -44,10 +44,6 @@ COR_EXPORT int cor_network_remove(struct cor_context *ctx, const char *name, str
 COR_EXPORT int cor_network_prune(struct cor_context *ctx, struct cor_strings *ret_removed,
 				 struct cor_error *err);
 
-/* 0 where containers can join networks: root, with what that needs of the host. COR_PERMISSION or COR_UNSUPPORTED with what is missing. Containers that name no
- * network are in none then. */
-COR_EXPORT int cor_network_usable(struct cor_context *ctx, struct cor_error *err);
-
 /* Makes the host's kernel what it should be: what the dead left is removed, rules, bridges and name servers that others took away are made anew.
  * *ret_networks: how many are up; *ret_removed: how many were left over. Either may be NULL. */
 COR_EXPORT int cor_network_repair(struct cor_context *ctx, unsigned *ret_networks, unsigned *ret_removed,

@@ -91,26 +91,17 @@ static bool is_none(const char *const *networks)
 	return !networks || !networks[0] || (strcmp(networks[0], "none") == 0 && !networks[1]);
 }
 
-static const char *usual_network(void)
-{
-	const char *given = getenv("CORACLE_NETWORK");
-
-	if (!str_empty(given))
-		return given;
-	return net_usable(NULL) == 0 ? NETWORK_DEFAULT : "none";
-}
-
 /* What a start would refuse is refused now. */
 static int choose_networks(struct cor_context *ctx, const struct cor_container_options *options,
 			   struct strv *networks, struct cor_error *err)
 {
-	const char *usual[] = {usual_network(), NULL};
-	const char *const *wanted = options->networks ?: usual;
-	int r = is_none(wanted) ? 0 : net_usable(err);
+	int r = is_none(options->networks) ? 0 : net_usable(err);
 
-	if (r < 0)
-		return cor_context(err, r, "network '%.*s'", (int)strcspn(wanted[0], ","), wanted[0]);
-	for (const char *const *text = wanted; r == 0 && !is_none(wanted) && *text; text++) {
+	if (r < 0 || is_none(options->networks))
+		return r < 0 ? cor_context(err, r, "network '%.*s'", (int)strcspn(options->networks[0], ","),
+					   options->networks[0])
+			     : 0;
+	for (const char *const *text = options->networks; r == 0 && *text; text++) {
 		_cleanup_(net_request_release) struct net_request request = {0};
 		_cleanup_(network_release) struct network network = {0};
 

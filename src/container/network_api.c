@@ -216,11 +216,6 @@ int cor_network_prune(struct cor_context *ctx, struct cor_strings *ret_removed, 
 	return 0;
 }
 
-int cor_network_usable(struct cor_context *ctx, struct cor_error *err)
-{
-	return net_usable(err);
-}
-
 int cor_network_repair(struct cor_context *ctx, unsigned *ret_networks, unsigned *ret_removed,
 		       struct cor_error *err)
 {
