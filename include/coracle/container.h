@@ -46,7 +46,7 @@ struct cor_container_options {
 	const char *const *dns;       /* servers */
 	const char *const *dns_search;
 	const char *const *dns_options;
-	bool no_dns;             /* leave /etc/resolv.conf as the image has it */
+	bool no_dns; /* leave /etc/resolv.conf as the image has it */
 	/* "NAME[,ip=ADDRESS][,ip6=ADDRESS][,mac=ADDRESS][,mtu=NUMBER][,alias=NAME]", or "none" alone; NULL: the default */
 	const char *const *networks;
 	uint64_t shm_size;       /* bytes; 0: 64 MiB */
