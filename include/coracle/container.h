@@ -49,9 +49,13 @@ struct cor_container_options {
 	bool no_dns; /* leave /etc/resolv.conf as the image has it */
 	/* "NAME[,ip=ADDRESS][,ip6=ADDRESS][,mac=ADDRESS][,mtu=NUMBER][,alias=NAME]", or "none" alone; NULL: the default */
 	const char *const *networks;
-	uint64_t shm_size;       /* bytes; 0: 64 MiB */
-	const char *stop_signal; /* "SIGTERM", "TERM" or "15"; NULL: the image's, else SIGTERM */
-	int stop_timeout_s;      /* 0: 10; -1: for ever; or COR_STOP_AT_ONCE */
+	/* "[[ADDRESS:][HOST]:]CONTAINER[/tcp|/udp]", a port or a range FIRST-LAST on either side, IPv6 addresses in brackets; no host port: one that is free */
+	const char *const *publish;
+	const char *const *expose; /* "PORT[-LAST][/tcp|/udp]": beside what the image exposes */
+	bool publish_all;          /* all that is exposed, on ports of the host that are free */
+	uint64_t shm_size;         /* bytes; 0: 64 MiB */
+	const char *stop_signal;   /* "SIGTERM", "TERM" or "15"; NULL: the image's, else SIGTERM */
+	int stop_timeout_s;        /* 0: 10; -1: for ever; or COR_STOP_AT_ONCE */
 	bool privileged;
 	bool read_only;
 	bool init;        /* reap orphans and forward signals */
@@ -142,6 +146,7 @@ struct cor_container_info {
 	int64_t created_ns, started_ns, finished_ns; /* since the epoch; 0: not yet */
 	struct cor_strings labels;                   /* "KEY=VALUE" */
 	char *address; /* IPv4, in its first network; empty where it has none, or does not run */
+	char *ports; /* "0.0.0.0:8080->80/tcp, 443/tcp": published and exposed ones; empty while it does not run */
 	bool auto_remove;
 };
 

@@ -41,6 +41,7 @@ static json_t *container_json(const struct cor_container_info *info)
 	json_object_set_new(object, "StartedAt", output_time(info->started_ns));
 	json_object_set_new(object, "FinishedAt", output_time(info->finished_ns));
 	json_object_set_new(object, "Address", json_string(info->address ? info->address : ""));
+	json_object_set_new(object, "Ports", json_string(info->ports ? info->ports : ""));
 	json_object_set_new(object, "AutoRemove", json_boolean(info->auto_remove));
 	json_object_set_new(object, "Labels", labels_json(&info->labels));
 	return object;
@@ -78,11 +79,11 @@ static char *status_text(const struct cor_container_info *info, int64_t now)
 
 static void print_table(const struct cor_container_list *list, bool whole)
 {
-	_table_ struct table table = {.columns = 7};
+	_table_ struct table table = {.columns = 8};
 	int64_t now = now_ns();
 
 	table_row(&table, (const char *const[]){"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS",
-						"ADDRESS", "NAME"});
+						"ADDRESS", "PORTS", "NAME"});
 	for (size_t i = 0; i < list->count; i++) {
 		const struct cor_container_info *info = &list->items[i];
 		bool cut = !whole && strlen(info->command) > 30;
@@ -93,7 +94,8 @@ static void print_table(const struct cor_container_list *list, bool whole)
 		_text_ char *status = status_text(info, now);
 
 		table_row(&table, (const char *const[]){id, info->image, command, created, status,
-							info->address ? info->address : "", info->name});
+							info->address ? info->address : "",
+							info->ports ? info->ports : "", info->name});
 	}
 	table_print(&table, stdout);
 }

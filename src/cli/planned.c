@@ -6,12 +6,12 @@
 
 #include <stddef.h>
 
-#define RUN_OPTIONS "--publish -p --publish-all -P --volume -v --mount --restart --gpus"
+#define RUN_OPTIONS "--volume -v --mount --restart --gpus"
 
 static const struct {
 	const char *path, *words;
 } table[] = {
-	{"coracle", "volume cp stats pause unpause rename top port diff export "
+	{"coracle", "volume cp stats pause unpause rename top diff export "
 		    "restart build compose"},
 	{"coracle image", "build"},
 	{"coracle run", RUN_OPTIONS},

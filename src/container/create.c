@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "container/context.h"
 #include "container/guest_files.h"
+#include "container/ports.h"
 #include "container/seccomp.h"
 #include "container/spec.h"
 #include "container/store.h"
@@ -239,7 +240,8 @@ int cor_container_create(struct cor_context *ctx, const struct cor_container_opt
 	r = image_rootfs(images, options->image, options->platform, &rootfs, err);
 	if (r < 0)
 		return r;
-	r = create(ctx, options, &rootfs, &record, err);
+	r = ports_choose(&ctx->roots, options, rootfs.config, &record, err);
+	r = r ?: create(ctx, options, &rootfs, &record, err);
 	image_rootfs_release(&rootfs);
 	if (r == 0)
 		*ret_id = xstrdup(record.id);

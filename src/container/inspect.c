@@ -3,6 +3,7 @@
 #include "container/inspect.h"
 
 #include "base/clock.h"
+#include "container/ports.h"
 #include "container/signal_name.h"
 
 #define NETWORKS_JSON_MAX 65536u
@@ -50,18 +51,29 @@ static json_t *copy(const json_t *object, const char *key)
 	return value ? json_incref(value) : json_null();
 }
 
+static json_t *exposed_json(const struct container_record *record)
+{
+	json_t *object = json_object();
+	const char *text;
+
+	strv_foreach (&record->exposed, i, text)
+		json_object_set_new(object, text, json_object());
+	return object;
+}
+
 static json_t *config_json(const struct container_record *record, const json_t *config)
 {
 	const json_t *process = json_object_get(config, "process");
 	const char *name = signal_name(record->stop_signal);
 	json_t *stop = name ? json_string(name) : json_sprintf("%d", record->stop_signal);
 
-	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:o, s:s, s:o, s:o, s:o, s:i}", "Hostname",
+	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:i}", "Hostname",
 			 copy(config, "hostname"), "User", copy(json_object_get(process, "user"), "username"),
 			 "Tty", (int)record->terminal, "OpenStdin", (int)record->interactive, "Env",
 			 copy(process, "env"), "Cmd", json_from_strv(&record->args), "Image", record->image,
 			 "WorkingDir", copy(process, "cwd"), "Labels", labels_json(&record->labels),
-			 "StopSignal", stop, "StopTimeout", record->stop_timeout_s);
+			 "ExposedPorts", exposed_json(record), "StopSignal", stop, "StopTimeout",
+			 record->stop_timeout_s);
 }
 
 static json_t *machine_json(const struct machine_config *machine)
@@ -76,9 +88,10 @@ static json_t *host_json(const struct container_record *record, const json_t *co
 {
 	json_t *capabilities = json_object_get(json_object_get(config, "process"), "capabilities");
 
-	return json_pack("{s:s, s:b, s:I, s:I, s:b, s:b, s:o}", "NetworkMode",
-			 record->networks.count ? record->networks.items[0] : "none", "AutoRemove",
-			 (int)record->auto_remove, "Memory", (json_int_t)record->machine.memory, "NanoCpus",
+	return json_pack("{s:s, s:o, s:b, s:I, s:I, s:b, s:b, s:o}", "NetworkMode",
+			 record->networks.count ? record->networks.items[0] : "none", "PortBindings",
+			 ports_json(&record->publish, NULL), "AutoRemove", (int)record->auto_remove, "Memory",
+			 (json_int_t)record->machine.memory, "NanoCpus",
 			 (json_int_t)record->machine.nano_cpus, "ReadonlyRootfs",
 			 json_is_true(json_object_get(json_object_get(config, "root"), "readonly")), "Init",
 			 (int)record->reaper, "Capabilities", copy(capabilities, "bounding"));
@@ -100,8 +113,10 @@ json_t *inspect_document(const struct roots *roots, const struct container_recor
 			 const struct container_state *state, const json_t *config)
 {
 	json_t *args = json_from_strv(&record->args), *document;
+	_publish_list_ struct publish_list held = {0};
 
 	json_array_remove(args, 0);
+	ports_held(roots, record, state, &held);
 	document = json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "Id",
 			     record->id, "Created", time_json(record->created_ns), "Path",
 			     record->args.count ? record->args.items[0] : "", "Args", args, "State",
@@ -109,7 +124,8 @@ json_t *inspect_document(const struct roots *roots, const struct container_recor
 			     json_sprintf("/%s", record->name), "Config", config_json(record, config),
 			     "HostConfig", host_json(record, config), "Machine",
 			     machine_json(&record->machine), "Mounts", json_array(), "NetworkSettings",
-			     json_pack("{s:o}", "Networks", inspect_networks(roots, record, state)),
+			     json_pack("{s:o, s:o}", "Networks", inspect_networks(roots, record, state),
+				       "Ports", ports_json(&held, &record->exposed)),
 			     "LogPath", json_sprintf("%s/containers/%s/log", roots->data, record->id));
 	return document;
 }

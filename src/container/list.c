@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "container/context.h"
 #include "container/inspect.h"
+#include "container/ports.h"
 #include "container/store.h"
 
 #include <errno.h>
@@ -29,6 +30,17 @@ static char *first_address(const struct roots *roots, const struct container_rec
 	return xstrdup(address ?: "");
 }
 
+static char *shown_ports(const struct roots *roots, const struct container_record *record,
+			 const struct container_state *state)
+{
+	_publish_list_ struct publish_list held = {0};
+
+	if (state->status != COR_RUNNING)
+		return xstrdup("");
+	ports_held(roots, record, state, &held);
+	return ports_text(&held, &record->exposed);
+}
+
 static void info_from(const struct roots *roots, const struct container_record *record,
 		      const struct container_state *state, struct cor_container_info *info)
 {
@@ -45,6 +57,7 @@ static void info_from(const struct roots *roots, const struct container_record *
 		.finished_ns = state->finished_ns,
 		.auto_remove = record->auto_remove,
 		.address = first_address(roots, record, state),
+		.ports = shown_ports(roots, record, state),
 	};
 	strings_from(&info->labels, &record->labels);
 }
@@ -110,6 +123,7 @@ void cor_container_list_release(struct cor_container_list *list)
 		free(info->image_id);
 		free(info->command);
 		free(info->address);
+		free(info->ports);
 		cor_strings_release(&info->labels);
 	}
 	free(list->items);

@@ -33,6 +33,8 @@ void container_record_release(struct container_record *record)
 	strv_release(&record->args);
 	strv_release(&record->labels);
 	strv_release(&record->networks);
+	strv_release(&record->exposed);
+	publish_list_release(&record->publish);
 	*record = (struct container_record){0};
 }
 
@@ -91,15 +93,17 @@ int container_record_write(const struct roots *roots, const struct container_rec
 	if (dir < 0)
 		return cor_fail_errno(err, dir, "container %.12s", record->id);
 	document = json_pack(
-		"{s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:I}", "id",
-		record->id, "name", string_or_null(record->name), "image", string_or_null(record->image),
-		"imageId", string_or_null(record->image_id), "rootfs", string_or_null(record->rootfs),
-		"machine", machine_to_json(&record->machine), "stopSignal", record->stop_signal,
-		"stopTimeout", record->stop_timeout_s, "autoRemove", (int)record->auto_remove, "terminal",
-		(int)record->terminal, "interactive", (int)record->interactive, "reaper", (int)record->reaper,
-		"readOnly", (int)record->read_only, "args", json_from_strv(&record->args), "labels",
-		json_from_strv(&record->labels), "networks", json_from_strv(&record->networks), "created",
-		(json_int_t)record->created_ns);
+		"{s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o, "
+		"s:I}",
+		"id", record->id, "name", string_or_null(record->name), "image",
+		string_or_null(record->image), "imageId", string_or_null(record->image_id), "rootfs",
+		string_or_null(record->rootfs), "machine", machine_to_json(&record->machine), "stopSignal",
+		record->stop_signal, "stopTimeout", record->stop_timeout_s, "autoRemove",
+		(int)record->auto_remove, "terminal", (int)record->terminal, "interactive",
+		(int)record->interactive, "reaper", (int)record->reaper, "readOnly", (int)record->read_only,
+		"args", json_from_strv(&record->args), "labels", json_from_strv(&record->labels), "networks",
+		json_from_strv(&record->networks), "publish", publish_list_to_json(&record->publish),
+		"exposed", json_from_strv(&record->exposed), "created", (json_int_t)record->created_ns);
 	if (!document)
 		return cor_fail(err, COR_INVALID, EILSEQ, "the options of '%s' hold text that is not UTF-8",
 				record->name);
@@ -166,6 +170,8 @@ int container_record_parse(const json_t *document, struct container_record *reco
 	r = r ?: json_get_strv(document, "args", &record->args);
 	r = r ?: json_get_strv(document, "labels", &record->labels);
 	r = r ?: json_get_strv(document, "networks", &record->networks);
+	r = r ?: publish_list_from_json(json_object_get(document, "publish"), &record->publish);
+	r = r ?: json_get_strv(document, "exposed", &record->exposed);
 	r = r ?: json_get_int(document, "created", &record->created_ns);
 	if (!record->name || !record->rootfs || stop_signal < 1 || stop_signal > 64 || stop_timeout < -1 ||
 	    stop_timeout > INT32_MAX)

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "container/roots.h"
 #include "coracle/container.h"
+#include "net/publish.h"
 
 #include <jansson.h>
 #include <stdint.h>
@@ -39,6 +40,8 @@ struct container_record {
 	struct strv labels; /* KEY=VALUE */
 	/* as net/request.h takes them; none: a loopback alone */
 	struct strv networks;
+	struct publish_list publish; /* ports of the host, of which some may still be to be chosen */
+	struct strv exposed;         /* "80/tcp": the image's and the user's */
 	int64_t created_ns;
 };
 

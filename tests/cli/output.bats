@@ -6,7 +6,7 @@ load common
 	cli ls
 	is 0
 	[ "${#lines[@]}" -eq 2 ]
-	[[ ${lines[0]} =~ ^CONTAINER\ ID\ +IMAGE\ +COMMAND\ +CREATED\ +STATUS\ +ADDRESS\ +NAME$ ]]
+	[[ ${lines[0]} =~ ^CONTAINER\ ID\ +IMAGE\ +COMMAND\ +CREATED\ +STATUS\ +ADDRESS\ +PORTS\ +NAME$ ]]
 	[[ ${lines[1]} == 0123456789ab*busybox*"years ago"*"Up "*runner ]]
 	cli ps -a
 	[ "${#lines[@]}" -eq 3 ]
