@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/child.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -56,15 +58,37 @@ static int execute(const char *const *args, int in, int out, int kept)
 
 /* ---- waited for ---- */
 
-static void read_output(int fd, size_t max, char *text)
+/* Waits for something to read until the deadline; of a pidfd that is the end. 0, -ETIMEDOUT or -errno. */
+static int await_readable(int fd, uint64_t deadline_ns)
+{
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+	for (;;) {
+		uint64_t now = clock_monotonic_ns();
+		int ready, left_ms = now < deadline_ns ? (int)((deadline_ns - now) / 1000000 + 1) : 0;
+
+		ready = poll(&wait, 1, left_ms);
+		if (ready != 0 && !(ready < 0 && errno == EINTR))
+			return ready < 0 ? -errno : 0;
+		if (ready == 0)
+			return -ETIMEDOUT;
+	}
+}
+
+static int read_output(int fd, uint64_t deadline_ns, size_t max, char *text)
 {
 	char rest[1024];
 	size_t used = 0;
+	int r;
 
 	for (;;) {
 		bool room = used < max;
-		ssize_t n = room ? read(fd, text + used, max - used) : read(fd, rest, sizeof(rest));
+		ssize_t n;
 
+		r = await_readable(fd, deadline_ns);
+		if (r < 0)
+			break;
+		n = room ? read(fd, text + used, max - used) : read(fd, rest, sizeof(rest));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -72,14 +96,16 @@ static void read_output(int fd, size_t max, char *text)
 		used += room ? (size_t)n : 0;
 	}
 	text[used] = '\0';
+	return r;
 }
 
-int child_run(const char *const *args, const void *input, size_t size, int lock, size_t max, int *ret_status,
-	      char **ret_output)
+int child_run(const char *const *args, const void *input, size_t size, int lock, unsigned limit_ms,
+	      size_t max, int *ret_status, char **ret_output)
 {
-	_fd_ int in = memfd_with("coracle-input", input, size), reader = -1, writer = -1;
+	uint64_t deadline_ns = clock_monotonic_ns() + limit_ms * UINT64_C(1000000);
+	_fd_ int in = memfd_with("coracle-input", input, size), reader = -1, writer = -1, pidfd = -1;
 	_free_ char *text = xmalloc(max + 1);
-	int ends[2], status;
+	int ends[2], status, r;
 	pid_t pid;
 
 	if (in < 0)
@@ -96,10 +122,16 @@ int child_run(const char *const *args, const void *input, size_t size, int lock,
 		_exit(127);
 	}
 	close_fd(&writer);
-	read_output(reader, max, text);
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	r = read_output(reader, deadline_ns, max, text);
+	r = r ?: await_readable(pidfd, deadline_ns);
+	if (r < 0)
+		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
+	if (r < 0)
+		return r;
 	*ret_status = status;
 	*ret_output = steal_ptr(text);
 	return 0;

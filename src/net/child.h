@@ -9,9 +9,10 @@
 char *program_path(const char *name);
 
 /* Runs args[0] (a path) with input as its standard input, waits, and gives what it wrote to standard output and error (NUL-terminated, cut at max bytes; the caller's).
- * *ret_status is as of waitpid. It inherits `lock` (-1: none), so that an flock on it lasts as long as its work, also when we are killed. 0 or -errno. */
-int child_run(const char *const *args, const void *input, size_t size, int lock, size_t max, int *ret_status,
-	      char **ret_output);
+ * *ret_status is as of waitpid. It inherits `lock` (-1: none), so that an flock on it lasts as long as its work, also when we are killed. One that takes
+ * longer than limit_ms is killed: -ETIMEDOUT. 0 or -errno. */
+int child_run(const char *const *args, const void *input, size_t size, int lock, unsigned limit_ms,
+	      size_t max, int *ret_status, char **ret_output);
 
 /* Runs args[0] as a grandchild in a session of its own, with log_fd as its standard output and error, after prepare(context) has returned 0 in it
  * (async-signal-safe calls only, descriptors are still ours, and so locks are held until its execve). 0, or -errno also when prepare or execve failed. */

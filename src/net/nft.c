@@ -13,6 +13,8 @@
 
 #define COMPLAINT_MAX 4096u
 #define RULESET_MAX   (16u << 20)
+/* Milliseconds are usual; a host that is overloaded may need seconds. */
+#define LIMIT_MS 20000u
 
 /* What nft says in one line: the first that holds words. */
 static void shorten(char *text)
@@ -31,6 +33,17 @@ static int no_program(struct cor_error *err)
 {
 	return cor_fail(err, COR_UNSUPPORTED, ENOENT,
 			"there is no nft, which networks need: install the package nftables");
+}
+
+static int did_not_run(const char *program, int r, struct cor_error *err)
+{
+	if (r == -ETIMEDOUT)
+		return cor_fail(err, COR_TIMEOUT, ETIMEDOUT,
+				"'%s' did not end within %u seconds and was killed: something holds the "
+				"host's firewall "
+				"rules, or is changing them all the time",
+				program, LIMIT_MS / 1000);
+	return cor_fail_errno(err, r, "run '%s'", program);
 }
 
 bool nft_has_table(const char *name)
@@ -53,10 +66,10 @@ int nft_list(json_t **ret_ruleset, struct cor_error *err)
 
 	if (!program)
 		return no_program(err);
-	r = child_run((const char *const[]){program, "-j", "list", "ruleset", NULL}, "", 0, -1, RULESET_MAX,
-		      &status, &output);
+	r = child_run((const char *const[]){program, "-j", "list", "ruleset", NULL}, "", 0, -1, LIMIT_MS,
+		      RULESET_MAX, &status, &output);
 	if (r < 0)
-		return cor_fail_errno(err, r, "run '%s'", program);
+		return did_not_run(program, r, err);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		shorten(output);
 		return cor_fail(err, COR_UNSUPPORTED, EOPNOTSUPP, "nft does not list its rules: %.200s",
@@ -77,9 +90,9 @@ int nft_apply(const json_t *commands, int lock, struct cor_error *err)
 	if (!text)
 		return cor_fail(err, COR_INTERNAL, EINVAL, "rules that are no JSON");
 	r = child_run((const char *const[]){program, "-j", "-f", "-", NULL}, text, strlen(text), lock,
-		      COMPLAINT_MAX, &status, &complaint);
+		      LIMIT_MS, COMPLAINT_MAX, &status, &complaint);
 	if (r < 0)
-		return cor_fail_errno(err, r, "run '%s'", program);
+		return did_not_run(program, r, err);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	shorten(complaint);
