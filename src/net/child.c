@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/str.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -177,4 +178,51 @@ int child_detach(const char *const *args, int log_fd, int (*prepare)(void *conte
 	while (read(reader, &failure, sizeof(failure)) < 0 && errno == EINTR)
 		;
 	return -failure;
+}
+
+/* ---- a copy of us ---- */
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+static void close_all_but(const int *kept, size_t count)
+{
+	int sorted[CHILD_KEPT_MAX];
+	unsigned from = 3;
+
+	memcpy(sorted, kept, count * sizeof(*sorted));
+	qsort(sorted, count, sizeof(*sorted), by_number);
+	for (size_t i = 0; i < count; i++) {
+		if (sorted[i] < 3)
+			continue;
+		if ((unsigned)sorted[i] > from)
+			syscall(SYS_close_range, from, (unsigned)sorted[i] - 1, 0);
+		from = (unsigned)sorted[i] + 1;
+	}
+	syscall(SYS_close_range, from, ~0U, 0);
+}
+
+int child_carry_on(void (*work)(void *context), void *context, const int *kept, size_t count)
+{
+	pid_t child, grandchild;
+	int status = 0;
+
+	assert(count <= CHILD_KEPT_MAX);
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0) {
+		default_signals();
+		close_all_but(kept, count);
+		grandchild = fork();
+		if (grandchild == 0)
+			work(context);
+		_exit(grandchild < 0 ? errno : 0);
+	}
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
 }

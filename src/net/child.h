@@ -17,3 +17,8 @@ int child_run(const char *const *args, const void *input, size_t size, int lock,
 /* Runs args[0] as a grandchild in a session of its own, with log_fd as its standard output and error, after prepare(context) has returned 0 in it
  * (async-signal-safe calls only, descriptors are still ours, and so locks are held until its execve). 0, or -errno also when prepare or execve failed. */
 int child_detach(const char *const *args, int log_fd, int (*prepare)(void *context), void *context);
+
+/* Goes on in a grandchild, which runs work(context) and ends; it has of our descriptors but 0 to 2 only those listed (at most CHILD_KEPT_MAX), and default
+ * signals. When this returns, the others are closed there. 0 or -errno: nothing was run. */
+#define CHILD_KEPT_MAX 8
+int child_carry_on(void (*work)(void *context), void *context, const int *kept, size_t count);

@@ -4,6 +4,7 @@
 #include "net/port.h"
 
 #include "base/json.h"
+#include "base/log.h"
 #include "net/child.h"
 #include "net/firewall.h"
 #include "net/link.h"
@@ -188,13 +189,14 @@ int net_connect(int run_dir, const struct net_port *port, struct cor_error *err)
 	return r;
 }
 
+/* From here on nobody has it; its rules, and what is written of it, go when they are swept. */
 static void give_back(const struct net_active *active, struct net_port *port)
 {
 	char file[12];
 
 	snprintf(file, sizeof(file), "%u", port->lease.number);
 	names_remove(active->dir, file);
-	lease_give_back(active->leases, &port->lease, &port->lease_fd);
+	close_fd(&port->lease_fd);
 }
 
 static void undo(struct net_state *state, struct net_active *active, struct net_port *port)
@@ -202,8 +204,7 @@ static void undo(struct net_state *state, struct net_active *active, struct net_
 	close_fd(&port->tap);
 	if (port->lease_fd >= 0)
 		give_back(active, port);
-	(void)net_state_settle(state, active, port->lease.device[0] ? port->lease.device : NULL,
-			       &(unsigned){0}, NULL);
+	(void)net_state_settle(state, active, &(unsigned){0}, NULL);
 }
 
 int net_join(int data_dir, int run_dir, const struct net_request *request, const struct net_member *member,
@@ -232,39 +233,91 @@ int net_join(int data_dir, int run_dir, const struct net_request *request, const
 	return r;
 }
 
-/* Before its rules go. */
-static void cut_off(const struct net_state *state, const struct net_port *port)
+/* ---- leaving ---- */
+
+struct leaving {
+	struct net_state state;
+	struct net_active active;
+	struct net_port *port;
+};
+
+static void leaving_release(struct leaving *leaving)
 {
-	int index = link_index(port->lease.device);
+	close_fd(&leaving->port->tap);
+	net_active_release(&leaving->active);
+	net_state_release(&leaving->state);
+}
+
+static int begin_to_leave(int run_dir, struct net_port *port, struct leaving *ret, struct cor_error *err)
+{
+	struct leaving leaving = {.port = port};
+	int r = net_state_open(run_dir, &leaving.state, err);
+
+	if (r == 0) {
+		r = net_state_find(&leaving.state, port->network, &leaving.active, err);
+		if (r < 0)
+			net_state_release(&leaving.state);
+	}
+	if (r < 0) {
+		close_fd(&port->tap);
+		close_fd(&port->lease_fd);
+		return r;
+	}
+	give_back(&leaving.active, port);
+	*ret = leaving;
+	return 0;
+}
+
+/* The device goes down before its rules go, and is gone when the last descriptor of it is closed, for which the kernel takes its time. */
+static int end_leaving(struct leaving *leaving, struct cor_error *err)
+{
+	int index = link_index(leaving->port->lease.device);
 
 	if (index > 0)
-		(void)link_set_up(state->netlink, index, false);
+		(void)link_set_up(leaving->state.netlink, index, false);
+	return net_state_settle(&leaving->state, &leaving->active, &(unsigned){0}, err);
 }
 
 int net_leave(int run_dir, struct net_port *port, struct cor_error *err)
 {
-	struct net_active active;
-	struct net_state state;
-	unsigned held;
+	struct leaving leaving;
 	int r;
 
-	close_fd(&port->tap);
 	if (port->lease_fd < 0)
 		return 0;
-	r = net_state_open(run_dir, &state, err);
-	if (r < 0) {
-		close_fd(&port->lease_fd);
+	r = begin_to_leave(run_dir, port, &leaving, err);
+	if (r < 0)
 		return r;
-	}
-	cut_off(&state, port);
-	r = net_state_find(&state, port->network, &active, err);
-	if (r == 0) {
-		give_back(&active, port);
-		r = net_state_settle(&state, &active, port->lease.device, &held, err);
-		net_active_release(&active);
-	}
-	close_fd(&port->lease_fd);
-	net_state_release(&state);
+	r = end_leaving(&leaving, err);
+	leaving_release(&leaving);
+	return r;
+}
+
+static void end_alone(void *context)
+{
+	struct cor_error err;
+
+	if (end_leaving(context, &err) < 0)
+		log_warning("%s", err.msg);
+	leaving_release(context);
+}
+
+int net_leave_soon(int run_dir, struct net_port *port, struct cor_error *err)
+{
+	struct leaving leaving;
+	int r;
+
+	if (port->lease_fd < 0)
+		return 0;
+	r = begin_to_leave(run_dir, port, &leaving, err);
+	if (r < 0)
+		return r;
+	const int kept[] = {port->tap,          leaving.state.dir,
+			    leaving.state.lock, leaving.state.netlink,
+			    leaving.active.dir, leaving.active.leases};
+	if (child_carry_on(end_alone, &leaving, kept, ARRAY_SIZE(kept)) < 0)
+		r = end_leaving(&leaving, err);
+	leaving_release(&leaving);
 	return r;
 }
 

@@ -42,6 +42,9 @@ int net_connect(int run_dir, const struct net_port *port, struct cor_error *err)
 /* Gives all back, and the network with it where nobody else is. A VMM that still lives has a cable that leads nowhere, and the device goes with it.
  * Twice is fine. What could not be taken away is taken by the next who comes. */
 int net_leave(int run_dir, struct net_port *port, struct cor_error *err);
+/* The same, but that it goes on in a process of its own when the address and the names are free: a device that goes and rules that go take the kernel tens
+ * of milliseconds, which nobody should wait for. That process has the lock of net/state.h, so that others find all done, or wait. */
+int net_leave_soon(int run_dir, struct net_port *port, struct cor_error *err);
 
 /* 0 if this process may make bridges here; COR_PERMISSION or COR_UNSUPPORTED, with what is missing. */
 int net_usable(struct cor_error *err);

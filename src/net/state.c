@@ -407,7 +407,7 @@ int net_state_up(struct net_state *state, const struct network *network, struct 
 		*ret = active;
 		return 0;
 	}
-	(void)net_state_settle(state, &active, NULL, &(unsigned){0}, NULL);
+	(void)net_state_settle(state, &active, &(unsigned){0}, NULL);
 	net_active_release(&active);
 	return cor_context(err, r, "network '%s'", network->name);
 }
@@ -458,8 +458,8 @@ static int take_down(struct net_state *state, struct net_active *active, json_t 
 	return r < 0 ? cor_fail_errno(err, r, "network '%s'", active->network.name) : 0;
 }
 
-int net_state_settle(struct net_state *state, struct net_active *active, const char *device,
-		     unsigned *ret_held, struct cor_error *err)
+int net_state_settle(struct net_state *state, struct net_active *active, unsigned *ret_held,
+		     struct cor_error *err)
 {
 	char table[FIREWALL_TABLE_SIZE];
 	_json_ json_t *commands = json_array();
@@ -468,8 +468,6 @@ int net_state_settle(struct net_state *state, struct net_active *active, const c
 	int r;
 
 	net_table_name(state, table);
-	if (device)
-		firewall_remove_port(commands, table, device);
 	r = lease_each(active->leases, sweep_one, &sweep);
 	*ret_held = (unsigned)sweep.count;
 	if (r < 0)

@@ -48,9 +48,9 @@ int net_state_up(struct net_state *state, const struct network *network, struct 
 		 int *ret_names, struct cor_error *err);
 /* Opens one that is up, or was. COR_NOT_FOUND. */
 int net_state_find(struct net_state *state, const char *name, struct net_active *ret, struct cor_error *err);
-/* Sweeps, and takes it down when no lease is held. Removes the rules of `device` (may be NULL) in any case. *ret_held: how many leases are held. */
-int net_state_settle(struct net_state *state, struct net_active *active, const char *device,
-		     unsigned *ret_held, struct cor_error *err);
+/* Sweeps, and takes it down when no lease is held. *ret_held: how many leases are held. */
+int net_state_settle(struct net_state *state, struct net_active *active, unsigned *ret_held,
+		     struct cor_error *err);
 /* Of one that is in use: all its rules anew, its bridge if it was lost, its dnsmasq if it died. */
 int net_state_restore(struct net_state *state, struct net_active *active, struct cor_error *err);
 /* The names of all that are there. */

@@ -66,7 +66,7 @@ int net_forget(int data_dir, int run_dir, const char *name, struct cor_error *er
 	if (r < 0)
 		return r;
 	if (net_state_find(&state, name, &active, NULL) == 0) {
-		r = net_state_settle(&state, &active, NULL, &held, err);
+		r = net_state_settle(&state, &active, &held, err);
 		net_active_release(&active);
 	}
 	if (held)
@@ -86,7 +86,7 @@ static int repair_one(struct net_state *state, const char *name, struct net_repa
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	r = net_state_settle(state, &active, NULL, &held, err);
+	r = net_state_settle(state, &active, &held, err);
 	if (r == 0 && held)
 		r = net_state_restore(state, &active, err);
 	net_active_release(&active);

@@ -99,7 +99,7 @@ void network_leave_all(struct shim *shim)
 	if (shim->port_count)
 		unlinkat(shim->run_dir, NETWORK_FILE, 0);
 	for (size_t i = 0; i < shim->port_count; i++)
-		if (net_leave(shim->roots.run_fd, &shim->ports[i], &err) < 0)
+		if (net_leave_soon(shim->roots.run_fd, &shim->ports[i], &err) < 0)
 			log_warning("%s", err.msg);
 	free(shim->ports);
 	shim->ports = NULL;
