@@ -5,6 +5,7 @@
 #include "base/macro.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
@@ -42,11 +43,41 @@ static void test_one_that_hangs_is_killed(void **state)
 	}
 }
 
+struct ends {
+	int kept, closed;
+};
+
+static void report(void *context)
+{
+	const struct ends *ends = context;
+	char open = fcntl(ends->closed, F_GETFD) >= 0 ? 'y' : 'n';
+
+	(void)!write(ends->kept, &open, 1);
+}
+
+static void test_a_copy_has_only_what_it_was_given(void **state)
+{
+	_fd_ int reader = -1, writer = -1, other = -1;
+	int ends[2];
+	char open = 0;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	reader = ends[0];
+	writer = ends[1];
+	other = fcntl(reader, F_DUPFD_CLOEXEC, 0);
+	assert_int_equal(child_carry_on(report, &(struct ends){writer, other}, &writer, 1), 0);
+	close_fd(&writer);
+	assert_int_equal(read(reader, &open, 1), 1);
+	assert_int_equal(open, 'n');
+	assert_int_equal(read(reader, &open, 1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_input_and_output),
 		cmocka_unit_test(test_one_that_hangs_is_killed),
+		cmocka_unit_test(test_a_copy_has_only_what_it_was_given),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
