@@ -14,6 +14,7 @@ struct guest {
 	int early_root; /* tells how the disk "root" was mounted (early.h), until somebody asks; -1 */
 	struct machine_shutdown *shutdown; /* under way, or NULL */
 	bool stopping;                     /* the loop ends and the power goes */
+	bool networked;                    /* there may be addresses and routes of ours */
 };
 
 /* Mounts what init and the containers need, begins what can be done early, and raises the loopback device. The first thing that init does. */

@@ -290,13 +290,14 @@ static int check(const Coracle__Agent__V1__ConfigureNetworkRequest *request, str
 }
 
 static int configure_interface(int fd, struct links *links, const Coracle__Agent__V1__Interface *interface,
-			       struct cor_error *err)
+			       bool anew, struct cor_error *err)
 {
 	struct link *link = find_link(links, interface->mac, err);
 	struct network_address address;
 	int r = set_link(fd, link, interface);
 
-	r = r ?: remove_addresses(fd, link);
+	if (r == 0 && anew)
+		r = remove_addresses(fd, link);
 	for (size_t i = 0; r == 0 && i < interface->n_addresses; i++) {
 		network_parse_address(interface->addresses[i], &address);
 		r = add_address(fd, link, &address);
@@ -324,7 +325,9 @@ static int configure_route(int fd, const struct links *links, const Coracle__Age
 	return r < 0 ? cor_fail_errno(err, r, "route to '%.64s'", route->destination) : 0;
 }
 
-static int configure(const Coracle__Agent__V1__ConfigureNetworkRequest *request, struct cor_error *err)
+/* anew: an earlier call may have left something. To look for it in a guest that is new takes milliseconds of its start. */
+static int configure(const Coracle__Agent__V1__ConfigureNetworkRequest *request, bool anew,
+		     struct cor_error *err)
 {
 	_fd_ int fd = netlink_open();
 	_free_ struct links *links = xcalloc(1, sizeof(*links));
@@ -333,13 +336,13 @@ static int configure(const Coracle__Agent__V1__ConfigureNetworkRequest *request,
 	if (r < 0)
 		return cor_fail_errno(err, r, "network devices");
 	r = check(request, links, err);
-	if (r == 0) {
+	if (r == 0 && anew) {
 		r = remove_routes(fd);
 		if (r < 0)
 			return cor_fail_errno(err, r, "routes");
 	}
 	for (size_t i = 0; r == 0 && i < request->n_interfaces; i++)
-		r = configure_interface(fd, links, request->interfaces[i], err);
+		r = configure_interface(fd, links, request->interfaces[i], anew, err);
 	for (size_t i = 0; r == 0 && i < request->n_routes; i++)
 		r = configure_route(fd, links, request->routes[i], err);
 	return r;
@@ -349,8 +352,12 @@ int network_configure(void *service, struct rpc_call *call, const ProtobufCMessa
 		      struct cor_error *err)
 {
 	const Coracle__Agent__V1__ConfigureNetworkRequest *request = (const void *)message;
-	int r = configure(request, err);
+	struct guest *guest = service;
+	bool anew = guest->networked;
+	int r;
 
+	guest->networked = true;
+	r = configure(request, anew, err);
 	if (r == 0 && !str_empty(request->hostname) &&
 	    sethostname(request->hostname, strlen(request->hostname)) < 0)
 		r = cor_fail_errno(err, errno, "host name '%.64s'", request->hostname);
