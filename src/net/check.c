@@ -15,7 +15,7 @@ struct look {
 	const json_t *ruleset;
 	const char *table;
 	char what[16 + NETWORK_NAME_MAX];
-	unsigned held, dead, unruled;
+	unsigned held, dead, up, unruled;
 };
 
 static void found(const struct look *look, const char *problem, bool repairable)
@@ -47,7 +47,10 @@ static void look_at_lease(const struct lease *lease, bool held, void *context)
 	look->held += held;
 	look->dead += !held;
 	/* One that is down is on its way in or out. */
-	look->unruled += held && link_is_up(lease->device) && !has_chain(look, "bridge", lease->device);
+	if (!held || !link_is_up(lease->device))
+		return;
+	look->up++;
+	look->unruled += !has_chain(look, "bridge", lease->device);
 }
 
 static void look_at_blocker(const struct blocker *blocker, void *context)
@@ -61,7 +64,7 @@ static void look_at_blocker(const struct blocker *blocker, void *context)
 static void look_at(struct look *look, const struct net_active *active)
 {
 	snprintf(look->what, sizeof(look->what), "network %s", active->network.name);
-	look->held = look->dead = look->unruled = 0;
+	look->held = look->dead = look->up = look->unruled = 0;
 	(void)lease_each(active->leases, look_at_lease, look);
 	if (look->dead)
 		found(look, "addresses are kept that nobody has any more", true);
@@ -71,9 +74,9 @@ static void look_at(struct look *look, const struct net_active *active)
 	}
 	if (link_index(active->bridge) < 0)
 		found(look, "its bridge is gone", true);
-	if (look->unruled || !has_chain(look, "inet", "forward"))
+	if (look->unruled || (look->up && !has_chain(look, "inet", "forward")))
 		found(look, "its firewall rules are gone", true);
-	if (!names_alive(active->dir))
+	if (look->up && !names_alive(active->dir))
 		found(look, "its name server does not run", true);
 	if (!active->network.internal)
 		blockers_find(look->ruleset, look->table, active->bridge, look_at_blocker, look);

@@ -106,18 +106,6 @@ static void fill_port(const struct network *network, const struct net_request *r
 
 /* ---- its device ---- */
 
-static int add_rules(const struct net_state *state, const struct net_port *port, struct cor_error *err)
-{
-	struct firewall_port rules = {.device = port->lease.device, .v4 = port->v4, .v6 = port->v6};
-	char table[FIREWALL_TABLE_SIZE];
-	_json_ json_t *commands = json_array();
-
-	net_table_name(state, table);
-	memcpy(rules.mac, port->lease.mac, sizeof(rules.mac));
-	firewall_add_port(commands, table, &rules);
-	return nft_apply(commands, state->lock, err);
-}
-
 static int make_device(struct net_state *state, const struct net_active *active, struct net_port *port,
 		       struct cor_error *err)
 {
@@ -172,19 +160,35 @@ static int join(struct net_state *state, struct net_active *active, const struct
 	return 0;
 }
 
-int net_connect(int run_dir, const struct net_port *port, struct cor_error *err)
+static int connect_port(struct net_state *state, struct net_port *port, struct cor_error *err)
+{
+	struct firewall_port rules = {.device = port->lease.device, .v4 = port->v4, .v6 = port->v6};
+	char table[FIREWALL_TABLE_SIZE];
+	_json_ json_t *commands = json_array();
+	struct net_active active;
+	int r = net_state_find(state, port->network, &active, err);
+
+	if (r < 0)
+		return r;
+	net_table_name(state, table);
+	memcpy(rules.mac, port->lease.mac, sizeof(rules.mac));
+	firewall_add_port(commands, table, &rules);
+	r = net_state_rule(state, &active, commands, &port->names_error, err);
+	net_active_release(&active);
+	if (r < 0)
+		return r;
+	r = link_set_up(state->netlink, link_index(port->lease.device), true);
+	return r < 0 ? cor_fail_errno(err, r, "the tap device %s", port->lease.device) : 0;
+}
+
+int net_connect(int run_dir, struct net_port *port, struct cor_error *err)
 {
 	struct net_state state;
 	int r = net_state_open(run_dir, &state, err);
 
 	if (r < 0)
 		return r;
-	r = add_rules(&state, port, err);
-	if (r == 0) {
-		r = link_set_up(state.netlink, link_index(port->lease.device), true);
-		if (r < 0)
-			cor_fail_errno(err, r, "the tap device %s", port->lease.device);
-	}
+	r = connect_port(&state, port, err);
 	net_state_release(&state);
 	return r;
 }
@@ -220,7 +224,7 @@ int net_join(int data_dir, int run_dir, const struct net_request *request, const
 		return r;
 	/* Under the lock: who removes it holds that too. */
 	r = network_need(data_dir, request->network, &network, err);
-	r = r ?: net_state_up(&state, &network, &active, &port.names_error, err);
+	r = r ?: net_state_up(&state, &network, &active, err);
 	if (r == 0) {
 		r = join(&state, &active, request, member, &port, err);
 		if (r < 0)

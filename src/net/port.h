@@ -30,14 +30,14 @@ struct net_member {
 	const char *name, *hostname;
 };
 
-/* A port whose tap is down: net_connect lets it go. Two steps, so that the VMM can start between them: rules take the kernel milliseconds.
- * Blocks for milliseconds, the network's first one for some more. COR_NOT_FOUND for the network, COR_INVALID and COR_EXISTS for an address that cannot be
+/* A port whose tap is down: net_connect lets it go. Two steps, so that the VMM can start between them: rules take the kernel tens of milliseconds.
+ * Blocks for milliseconds. COR_NOT_FOUND for the network, COR_INVALID and COR_EXISTS for an address that cannot be
  * had, COR_EXHAUSTED, COR_PERMISSION, COR_UNSUPPORTED for what the host lacks. */
 int net_join(int data_dir, int run_dir, const struct net_request *request, const struct net_member *member,
 	     struct net_port *ret, struct cor_error *err);
 
-/* Its rules, and then up: no frame is ever seen without them. */
-int net_connect(int run_dir, const struct net_port *port, struct cor_error *err);
+/* Its rules, the network's where it is the first one, and who answers for names; and then up: no frame is ever seen without rules. Fills names_error. */
+int net_connect(int run_dir, struct net_port *port, struct cor_error *err);
 
 /* Gives all back, and the network with it where nobody else is. A VMM that still lives has a cable that leads nowhere, and the device goes with it.
  * Twice is fine. What could not be taken away is taken by the next who comes. */

@@ -17,6 +17,7 @@
 
 #define RECORD      "network.json"
 #define RECORD_MAX  65536u
+#define RULED       "ruled" /* a file that says that the table of networks has this one */
 #define DEVICES_MAX 4096u
 
 /* FNV-1a */
@@ -351,7 +352,7 @@ static int bring_up(struct net_state *state, struct net_active *active, const st
 	if (r < 0)
 		return r;
 	reattach(state, active, sweep);
-	active->fresh = true;
+	unlinkat(active->dir, RULED, 0);
 	return 0;
 }
 
@@ -364,7 +365,7 @@ static int copy_network(const struct network *from, struct network *to)
 }
 
 static int up(struct net_state *state, const struct network *network, struct net_active *active,
-	      int *ret_names, struct cor_error *err)
+	      struct cor_error *err)
 {
 	char table[FIREWALL_TABLE_SIZE];
 	_json_ json_t *commands = json_array();
@@ -381,28 +382,23 @@ static int up(struct net_state *state, const struct network *network, struct net
 		r = copy_network(network, &active->network);
 	if (r == 0 && (!sweep.count || link_index(active->bridge) < 0))
 		r = bring_up(state, active, &sweep, err);
-	/* It is new, or somebody flushed all rules (those of the other ports come back with net_repair). To write them each time would cost 10 ms: the kernel
-	 * waits for all processors when chains of hooks go. */
-	if (r == 0 && (active->fresh || !nft_has_table(table)))
-		set_networks(state, NULL, commands);
+	/* What is seldom there: rules of the dead, and of those whose bridge was taken away. */
 	if (r == 0 && json_array_size(commands))
 		r = nft_apply(commands, state->lock, err);
 	if (r == 0)
 		forget_dead(&sweep);
-	if (r == 0)
-		*ret_names = names_start(active->dir, &active->network, active->bridge);
 	return r;
 }
 
 int net_state_up(struct net_state *state, const struct network *network, struct net_active *ret,
-		 int *ret_names, struct cor_error *err)
+		 struct cor_error *err)
 {
 	struct net_active active;
 	int r = open_active(state, network->name, true, &active);
 
 	if (r < 0)
 		return cor_fail_errno(err, r, "network '%s'", network->name);
-	r = up(state, network, &active, ret_names, err);
+	r = up(state, network, &active, err);
 	if (r == 0) {
 		*ret = active;
 		return 0;
@@ -410,6 +406,37 @@ int net_state_up(struct net_state *state, const struct network *network, struct 
 	(void)net_state_settle(state, &active, &(unsigned){0}, NULL);
 	net_active_release(&active);
 	return cor_context(err, r, "network '%s'", network->name);
+}
+
+static bool is_ruled(const struct net_active *active)
+{
+	return faccessat(active->dir, RULED, F_OK, 0) == 0;
+}
+
+static void set_ruled(const struct net_active *active)
+{
+	_fd_ int fd = openat(active->dir, RULED, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	(void)fd;
+}
+
+int net_state_rule(struct net_state *state, struct net_active *active, json_t *commands, int *ret_names,
+		   struct cor_error *err)
+{
+	char table[FIREWALL_TABLE_SIZE];
+	int r;
+
+	net_table_name(state, table);
+	/* It is new, or somebody flushed all rules (those of the other ports come back with net_repair). To write them each time would cost 10 ms: the kernel
+	 * waits for all processors when chains of hooks go. */
+	if (!is_ruled(active) || !nft_has_table(table))
+		set_networks(state, NULL, commands);
+	r = nft_apply(commands, state->lock, err);
+	if (r < 0)
+		return cor_context(err, r, "network '%s'", active->network.name);
+	set_ruled(active);
+	*ret_names = names_start(active->dir, &active->network, active->bridge);
+	return 0;
 }
 
 int net_state_restore(struct net_state *state, struct net_active *active, struct cor_error *err)

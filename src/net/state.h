@@ -5,9 +5,10 @@
  *   RUN/net/NS/n/NAME/         a network that is up, or is being made or taken away:
  *     network.json             its record as it was when it came up
  *     leases/NUMBER            an address that somebody has (net/lease.h)
+ *     ruled                    the table of rules has it
  *     hosts/NUMBER             the names of that address; names.log (net/names.h)
  *
- *   DOWN ──(a container joins: bridge, addresses, forwarding, rules, dnsmasq)──► UP ──(its last lease is given back, or found free)──► DOWN
+ *   DOWN ──(a container joins: bridge, addresses, forwarding; then rules, dnsmasq)──► UP ──(its last lease is given back, or found free)──► DOWN
  *
  * A process may die between any two steps. So nothing but a held lease says that a network is in use: the next who has the lock sees to it that a network
  * without one is gone, and makes one anew that has lost its bridge. */
@@ -38,14 +39,16 @@ struct net_active {
 	int dir;                /* RUN/net/NS/n/NAME */
 	int leases;
 	char bridge[LEASE_DEVICE_SIZE];
-	bool fresh; /* made just now */
 };
 void net_active_release(struct net_active *active);
 
-/* Brings it up where it is not, and its dnsmasq where that is not; sweeps what the dead left. Names that cannot be served are no failure: *ret_names is
- * why (0: they are). */
+/* Brings it up where it is not, but for what net_state_rule does; sweeps what the dead left. */
 int net_state_up(struct net_state *state, const struct network *network, struct net_active *ret,
-		 int *ret_names, struct cor_error *err);
+		 struct cor_error *err);
+/* Applies `commands`, and with them the rules of all networks where this one's are not among them; starts its dnsmasq where none lives. To be called before a port goes up. Names
+ * that cannot be served are no failure: *ret_names is why (0: they are). */
+int net_state_rule(struct net_state *state, struct net_active *active, json_t *commands, int *ret_names,
+		   struct cor_error *err);
 /* Opens one that is up, or was. COR_NOT_FOUND. */
 int net_state_find(struct net_state *state, const char *name, struct net_active *ret, struct cor_error *err);
 /* Sweeps, and takes it down when no lease is held. *ret_held: how many leases are held. */

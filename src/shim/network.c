@@ -30,15 +30,22 @@ static int join_one(struct shim *shim, const char *text, struct cor_error *err)
 	if (r < 0)
 		return r;
 	shim->port_count++;
-	if (port->names_error == -ENOENT)
+	return 0;
+}
+
+static int connect_one(const struct shim *shim, struct net_port *port, struct cor_error *err)
+{
+	int r = net_connect(shim->roots.run_fd, port, err);
+
+	if (r == 0 && port->names_error == -ENOENT)
 		log_warning(
 			"network '%s': there is no dnsmasq, so that nobody finds names there: install the "
 			"package dnsmasq-base",
 			port->network);
-	else if (port->names_error < 0)
+	else if (r == 0 && port->names_error < 0)
 		log_warning("network '%s': dnsmasq does not start: %s", port->network,
 			    strerror(-port->names_error));
-	return 0;
+	return r;
 }
 
 static json_t *port_json(const struct net_port *port)
@@ -86,7 +93,7 @@ int network_connect_all(struct shim *shim, struct cor_error *err)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < shim->port_count; i++)
-		r = net_connect(shim->roots.run_fd, &shim->ports[i], err);
+		r = connect_one(shim, &shim->ports[i], err);
 	if (r == 0 && shim->port_count)
 		shim_time(shim, "network connected");
 	return r;
