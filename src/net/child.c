@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -41,7 +42,7 @@ static void default_signals(void)
 }
 
 /* All but the three standard ones close with execve. Returns errno when it fails. */
-static int execute(const char *const *args, int in, int out, int kept)
+static int execute(const char *const *args, int in, int out, const int *keep, size_t keep_count)
 {
 	static char *const no_environment[] = {NULL};
 	/* Out of the way of what they replace. */
@@ -50,8 +51,9 @@ static int execute(const char *const *args, int in, int out, int kept)
 	if (from < 0 || to < 0 || dup2(from, 0) < 0 || dup2(to, 1) < 0 || dup2(to, 2) < 0)
 		return errno;
 	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
-	if (kept >= 0 && fcntl(kept, F_SETFD, 0) < 0)
-		return errno;
+	for (size_t i = 0; i < keep_count; i++)
+		if (fcntl(keep[i], F_SETFD, 0) < 0)
+			return errno;
 	default_signals();
 	execve(args[0], (char *const *)(uintptr_t)args, no_environment);
 	return errno;
@@ -119,7 +121,7 @@ int child_run(const char *const *args, const void *input, size_t size, int lock,
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
-		execute(args, in, writer, lock);
+		execute(args, in, writer, &lock, lock >= 0);
 		_exit(127);
 	}
 	close_fd(&writer);
@@ -149,7 +151,7 @@ static _Noreturn void be_detached(const char *const *args, int null, int log_fd,
 	if (grandchild == 0) {
 		int r = prepare(context);
 
-		failure = r < 0 ? -r : execute(args, null, log_fd, -1);
+		failure = r < 0 ? -r : execute(args, null, log_fd, NULL, 0);
 	}
 	if (failure)
 		(void)!write(report, &failure, sizeof(failure));
@@ -225,4 +227,26 @@ int child_carry_on(void (*work)(void *context), void *context, const int *kept, 
 		if (errno != EINTR)
 			return -errno;
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
+}
+
+/* ---- at our side ---- */
+
+int child_start(const char *const *args, int out, const int *keep, size_t keep_count, pid_t *ret_pid)
+{
+	_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	pid_t parent = getpid(), pid;
+
+	if (null < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		setsid();
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent)
+			execute(args, null, out, keep, keep_count);
+		_exit(127);
+	}
+	*ret_pid = pid;
+	return 0;
 }

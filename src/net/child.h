@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two programs that networks need beside the kernel: nft, which is waited for, and dnsmasq, which lives on. They get descriptors, an empty
+/* The programs that networks need beside the kernel: nft, which is waited for, dnsmasq, which lives on, and passt, which dies with us. They get descriptors, an empty
  * environment and default signals, and no descriptor of ours but those named here. */
 #pragma once
 
 #include "base/error.h"
+
+#include <sys/types.h>
 
 /* The path of a program in the usual folders, the caller's; NULL when it is not there. */
 char *program_path(const char *name);
@@ -22,3 +24,7 @@ int child_detach(const char *const *args, int log_fd, int (*prepare)(void *conte
  * signals. When this returns, the others are closed there. 0 or -errno: nothing was run. */
 #define CHILD_KEPT_MAX 8
 int child_carry_on(void (*work)(void *context), void *context, const int *kept, size_t count);
+
+/* Starts args[0] as a child in a session of its own, with out as its standard output and error and the `keep` descriptors as they are. It gets SIGKILL when we die, unless it
+ * changes its user. 0 or -errno; that there is no such program is told by its status, 127. The caller reaps it. */
+int child_start(const char *const *args, int out, const int *keep, size_t keep_count, pid_t *ret_pid);

@@ -211,3 +211,58 @@ int link_routes(int netlink, const char *except, struct net_prefix **ret, size_t
 	*ret_count = routes.count;
 	return 0;
 }
+
+/* ---- IPv6 ---- */
+
+struct v6_search {
+	int exit; /* the device of a default route */
+	bool leads_out;
+	int first; /* that has a link-local address */
+	bool exit_is_fit;
+};
+
+static void find_default_route(const struct nlmsghdr *header, void *context)
+{
+	const struct rtmsg *route = NLMSG_DATA(header);
+	const struct rtattr *device = netlink_find(header, sizeof(*route), RTA_OIF);
+	struct v6_search *search = context;
+
+	if (header->nlmsg_type != RTM_NEWROUTE || route->rtm_family != AF_INET6 || route->rtm_dst_len != 0 ||
+	    route->rtm_type != RTN_UNICAST || (route->rtm_flags & RTM_F_CLONED))
+		return;
+	search->leads_out = true;
+	if (device && !search->exit)
+		memcpy(&search->exit, RTA_DATA(device), sizeof(search->exit));
+}
+
+static void find_link_local(const struct nlmsghdr *header, void *context)
+{
+	const struct ifaddrmsg *address = NLMSG_DATA(header);
+	struct v6_search *search = context;
+
+	if (header->nlmsg_type != RTM_NEWADDR || address->ifa_scope != RT_SCOPE_LINK)
+		return;
+	search->exit_is_fit |= (int)address->ifa_index == search->exit;
+	if (!search->first)
+		search->first = (int)address->ifa_index;
+}
+
+int link_find_v6(int netlink, int *ret_index, bool *ret_leads_out)
+{
+	struct v6_search search = {0};
+	struct netlink_message dump;
+	int r;
+
+	netlink_begin(&dump, RTM_GETROUTE, 0, &(struct rtmsg){.rtm_family = AF_INET6}, sizeof(struct rtmsg));
+	r = netlink_dump(netlink, &dump, find_default_route, &search);
+	if (r < 0)
+		return r;
+	netlink_begin(&dump, RTM_GETADDR, 0, &(struct ifaddrmsg){.ifa_family = AF_INET6},
+		      sizeof(struct ifaddrmsg));
+	r = netlink_dump(netlink, &dump, find_link_local, &search);
+	if (r < 0)
+		return r;
+	*ret_index = search.exit_is_fit ? search.exit : search.first;
+	*ret_leads_out = search.leads_out;
+	return 0;
+}

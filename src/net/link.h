@@ -23,3 +23,6 @@ int link_remove(int netlink, const char *name);
 /* The destinations of the host's routes, both families, but for default routes and those of the device named `except` (may be NULL). The caller frees
  * *ret. */
 int link_routes(int netlink, const char *except, struct net_prefix **ret, size_t *ret_count);
+
+/* A device with a link-local IPv6 address, that of the default route if it has one; *ret_index is 0 where there is none. *ret_leads_out: there is a default route. */
+int link_find_v6(int netlink, int *ret_index, bool *ret_leads_out);

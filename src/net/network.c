@@ -310,6 +310,9 @@ int network_create(int data_dir, const struct network_wish *wish, struct network
 
 	if (!network_name_valid(wish->name))
 		return cor_fail(err, COR_INVALID, EINVAL, "'%.80s' is no name for a network", wish->name);
+	if (str_equal(wish->name, NETWORK_USER) || str_equal(wish->name, NETWORK_HOST))
+		return cor_fail(err, COR_INVALID, EINVAL, "the name '%s' has a meaning of its own",
+				wish->name);
 	if (wish->domain && !network_domain_valid(wish->domain))
 		return cor_fail(err, COR_INVALID, EINVAL, "'%.130s' is no domain", wish->domain);
 	r = open_folder(data_dir, &dir, err);

@@ -36,6 +36,9 @@ struct network_wish {
 };
 
 bool network_name_valid(const char *name);
+/* Of those, the names that stand for something else than a record: "user" (net/user.h) and "host", which no container can be in. */
+#define NETWORK_USER "user"
+#define NETWORK_HOST "host"
 /* Labels of letters, digits and inner hyphens (also underscores, which many give to containers), parted by dots. */
 bool network_domain_valid(const char *domain);
 

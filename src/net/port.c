@@ -24,8 +24,7 @@ static unsigned hex_byte(const char *digits)
 	return (unsigned)strtoul((const char[]){digits[0], digits[1], 0}, NULL, 16);
 }
 
-/* From the id, so that a container that is started again keeps it. */
-static void choose_mac(const struct net_request *request, const struct net_member *member, uint8_t mac[6])
+void net_choose_mac(const struct net_request *request, const struct net_member *member, uint8_t mac[6])
 {
 	if (request->has_mac) {
 		memcpy(mac, request->mac, 6);
@@ -79,7 +78,7 @@ static int take_lease(const struct net_active *active, const struct net_request 
 	r = r ?: wanted_number(&network->v6, &request->v6, last, &number, err);
 	if (r < 0)
 		return r;
-	choose_mac(request, member, port->lease.mac);
+	net_choose_mac(request, member, port->lease.mac);
 	memcpy(port->lease.id, member->id, ID_SIZE);
 	snprintf(port->lease.device, sizeof(port->lease.device), "cor%.11s%x", member->id,
 		 member->index & 15);

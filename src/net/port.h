@@ -13,7 +13,8 @@ struct net_port {
 	struct net_prefix gateway4, gateway6; /* the host's; also who answers for names */
 	bool internal;                        /* there is no way out: no default route */
 	uint32_t mtu;                         /* 0: usual */
-	int tap;                              /* for the VMM */
+	bool user; /* a user-mode network's (net/user.h): no lease, no device of the host */
+	int tap;   /* for the VMM; of a user-mode network a connected socket */
 	struct lease lease;
 	int lease_fd;
 	int names_error; /* why names are not served; 0: they are */
@@ -29,6 +30,9 @@ struct net_member {
 	unsigned index; /* which of its networks this is, below 16 */
 	const char *name, *hostname;
 };
+
+/* A MAC address: the one that is wanted, or one of the id, so that a container that is started again keeps it. */
+void net_choose_mac(const struct net_request *request, const struct net_member *member, uint8_t mac[6]);
 
 /* A port whose tap is down: net_connect lets it go. Two steps, so that the VMM can start between them: rules take the kernel tens of milliseconds.
  * Blocks for milliseconds. COR_NOT_FOUND for the network, COR_INVALID and COR_EXISTS for an address that cannot be

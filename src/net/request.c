@@ -58,6 +58,11 @@ int net_request_parse(const char *text, struct net_request *ret, struct cor_erro
 	if (!network_name_valid(parts.items[0]))
 		return cor_fail(err, COR_INVALID, EINVAL, "'%.80s' is no name of a network", parts.items[0]);
 	request.network = xstrdup(parts.items[0]);
+	if (str_equal(request.network, NETWORK_HOST))
+		return cor_fail(err, COR_UNSUPPORTED, EOPNOTSUPP,
+				"there is no network '" NETWORK_HOST
+				"': a container has a kernel of its own, which has none of the "
+				"host's sockets and devices; --publish lets others reach it");
 	strv_foreach (&parts, i, part) {
 		size_t length = strcspn(part, "=");
 		_free_ char *key = xstrndup(part, length);

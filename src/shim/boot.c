@@ -277,11 +277,21 @@ static int open_disk(struct shim *shim, struct vm_disk *disk, struct cor_error *
 	return 0;
 }
 
+/* One of 2^VMM_UID_BITS, by the container's id. */
+static uid_t uid_number(const char *id)
+{
+	return (uid_t)strtoul((const char[]){id[0], id[1], id[2], id[3], id[4], id[5], 0}, NULL, 16) &
+	       ((1u << VMM_UID_BITS) - 1);
+}
+
 static uid_t vmm_uid(const char *id)
 {
-	return VMM_UID_BASE +
-	       (uid_t)(strtoul((const char[]){id[0], id[1], id[2], id[3], id[4], id[5], 0}, NULL, 16) &
-		       ((1u << VMM_UID_BITS) - 1));
+	return VMM_UID_BASE + uid_number(id);
+}
+
+uid_t passt_uid(const char *id)
+{
+	return VMM_UID_BASE + (1u << VMM_UID_BITS) + uid_number(id);
 }
 
 static int start_vmm(struct shim *shim, struct cor_error *err)

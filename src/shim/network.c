@@ -26,7 +26,10 @@ static int join_one(struct shim *shim, const char *text, struct cor_error *err)
 	if (r == 0 && file_read(shim->data_dir, "files/hostname", 256, &hostname, NULL) == 0)
 		hostname[strcspn(hostname, "\n")] = '\0';
 	member.hostname = hostname;
-	r = r ?: net_join(shim->roots.data_fd, shim->roots.run_fd, &request, &member, port, err);
+	if (r == 0 && str_equal(request.network, NETWORK_USER))
+		r = user_network_join(shim, &request, &member, port, err);
+	else if (r == 0)
+		r = net_join(shim->roots.data_fd, shim->roots.run_fd, &request, &member, port, err);
 	if (r < 0)
 		return r;
 	shim->port_count++;
@@ -35,7 +38,7 @@ static int join_one(struct shim *shim, const char *text, struct cor_error *err)
 
 static int connect_one(const struct shim *shim, struct net_port *port, struct cor_error *err)
 {
-	int r = net_connect(shim->roots.run_fd, port, err);
+	int r = port->user ? 0 : net_connect(shim->roots.run_fd, port, err);
 
 	if (r == 0 && port->names_error == -ENOENT)
 		log_warning(
@@ -106,8 +109,11 @@ void network_leave_all(struct shim *shim)
 	if (shim->port_count)
 		unlinkat(shim->run_dir, NETWORK_FILE, 0);
 	for (size_t i = 0; i < shim->port_count; i++)
-		if (net_leave_soon(shim->roots.run_fd, &shim->ports[i], &err) < 0)
+		if (shim->ports[i].user)
+			close_fd(&shim->ports[i].tap);
+		else if (net_leave_soon(shim->roots.run_fd, &shim->ports[i], &err) < 0)
 			log_warning("%s", err.msg);
+	user_network_leave(shim);
 	free(shim->ports);
 	shim->ports = NULL;
 	shim->port_count = 0;
@@ -122,7 +128,8 @@ struct vm_nic *network_nics(const struct shim *shim)
 
 	for (size_t i = 0; i < shim->port_count; i++)
 		nics[i] = (struct vm_nic){
-			.tap_fd = shim->ports[i].tap,
+			.kind = shim->ports[i].user ? VM_NIC_STREAM : VM_NIC_TAP,
+			.fd = shim->ports[i].tap,
 			.mac = mac_format(shim->ports[i].lease.mac, macs + i * MAC_TEXT_SIZE),
 			.mtu = shim->ports[i].mtu,
 		};
@@ -167,7 +174,8 @@ static void add_interface(struct network_message *message, const struct net_port
 	message->interfaces[i] = interface;
 }
 
-static void add_default_route(struct network_message *message, const struct net_prefix *gateway)
+static void add_default_route(struct network_message *message, const struct net_prefix *gateway,
+			      const char *interface)
 {
 	Coracle__Agent__V1__Route *route = &message->route_items[message->request.n_routes];
 	char text[NET_TEXT_SIZE];
@@ -177,31 +185,36 @@ static void add_default_route(struct network_message *message, const struct net_
 	coracle__agent__v1__route__init(route);
 	route->destination = keep(message, "default");
 	route->gateway = keep(message, net_address_format(gateway, text));
+	/* A gateway of the link's alone (fe80::1) is on each of them. */
+	route->interface = keep(message, interface);
 	message->routes[message->request.n_routes++] = route;
 }
 
 /* The first network that leads out does so for all. */
-static const struct net_port *way_out(const struct shim *shim)
+static size_t way_out(const struct shim *shim)
 {
-	for (size_t i = 0; i < shim->port_count; i++)
-		if (!shim->ports[i].internal)
-			return &shim->ports[i];
-	return NULL;
+	size_t i = 0;
+
+	while (i < shim->port_count && shim->ports[i].internal)
+		i++;
+	return i;
 }
 
 struct network_message *network_message_new(const struct shim *shim)
 {
 	struct network_message *message = xcalloc(1, sizeof(*message));
-	const struct net_port *out = way_out(shim);
+	size_t out = way_out(shim);
 
 	coracle__agent__v1__configure_network_request__init(&message->request);
 	message->request.interfaces = message->interfaces;
 	message->request.routes = message->routes;
 	for (size_t i = 0; i < shim->port_count; i++)
 		add_interface(message, &shim->ports[i]);
-	if (out) {
-		add_default_route(message, &out->gateway4);
-		add_default_route(message, &out->gateway6);
+	if (out < shim->port_count) {
+		const char *interface = message->interface_items[out].name;
+
+		add_default_route(message, &shim->ports[out].gateway4, interface);
+		add_default_route(message, &shim->ports[out].gateway6, interface);
 	}
 	return message;
 }
@@ -254,13 +267,32 @@ static bool has_line(const char *text, const char *keyword)
 	return false;
 }
 
+/* The host's own, which passt passes on where they are on its loopback. By UDP alone, so that answers should fit into that. */
+static void add_hosts_resolvers(const struct resolvers *resolvers, const char *text, struct buffer *out)
+{
+	const char *item;
+
+	strv_foreach (&resolvers->servers, i, item)
+		buffer_printf(out, "nameserver %s\n", item);
+	if (resolvers->search.count && !has_line(text, "search ")) {
+		buffer_printf(out, "search");
+		strv_foreach (&resolvers->search, i, item)
+			buffer_printf(out, " %s", item);
+		buffer_printf(out, "\n");
+	}
+	if ((resolvers->forward4 || resolvers->forward6) && !has_line(text, "options "))
+		buffer_printf(out, "options edns0\n");
+}
+
 /* What the user named stays; what was left open is the first network's. */
 static void amend_resolv_conf(const struct shim *shim, const char *text, struct buffer *out)
 {
 	const struct net_port *port = &shim->ports[0];
 	char address[NET_TEXT_SIZE];
 
-	if (!has_line(text, "nameserver ") && port->names_error == 0) {
+	if (!has_line(text, "nameserver ") && port->user) {
+		add_hosts_resolvers(user_network_resolvers(shim), text, out);
+	} else if (!has_line(text, "nameserver ") && port->names_error == 0) {
 		buffer_printf(out, "nameserver %s\n", net_address_format(&port->gateway4, address));
 		if (!has_line(text, "search "))
 			buffer_printf(out, "search %s\n", port->domain);

@@ -16,6 +16,7 @@
 #include "container/record.h"
 #include "container/roots.h"
 #include "net/port.h"
+#include "net/user.h"
 #include "rpc/handshake.h"
 #include "rpc/rpc.h"
 #include "shim/cgroup.h"
@@ -65,6 +66,7 @@ struct shim {
 	struct vm *vm;
 	struct net_port *ports; /* one for each network of the record that was joined */
 	size_t port_count;
+	struct user_network *user_network; /* passt and what watches it; see user_network.c */
 	struct cgroup cgroup;
 	struct accelerator_choice accelerator;
 	bool fell_back; /* from KVM to TCG */
@@ -123,6 +125,7 @@ void explain_silence(const struct shim *shim, struct cor_error *err);
 /* boot.c: from nothing to a guest that answered. Failures end the shim through shim_fail. */
 void boot_machine(struct shim *shim);
 void machine_unwatch(struct shim *shim);
+uid_t passt_uid(const char *id); /* that no person has, and no VMM */
 
 /* console.c */
 /* The printable ASCII that text begins with: for what goes into error messages. */
@@ -143,6 +146,12 @@ void network_message_free(struct network_message *message);
 void network_amend_file(const struct shim *shim, const char *name, char **text, size_t *size);
 /* Nothing of the machine gets out from here on, if it is still there. */
 void network_leave_all(struct shim *shim);
+
+/* user_network.c: a port that passt serves. */
+int user_network_join(struct shim *shim, const struct net_request *request, const struct net_member *member,
+		      struct net_port *port, struct cor_error *err);
+const struct resolvers *user_network_resolvers(const struct shim *shim);
+void user_network_leave(struct shim *shim);
 
 /* start.c: from an answer to a running process. */
 void guest_prepare(struct shim *shim);

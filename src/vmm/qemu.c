@@ -327,7 +327,7 @@ static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *pro
 		keep[count++] = spec->disks[i].overlay_fd;
 	}
 	for (size_t i = 0; i < spec->nic_count; i++)
-		keep[count++] = spec->nics[i].tap_fd;
+		keep[count++] = spec->nics[i].fd;
 	stat("/dev/kvm", &kvm);
 	r = spawn(qemu,
 		  &(struct child){.argv = args.items,

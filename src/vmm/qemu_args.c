@@ -171,7 +171,10 @@ static int add_nic(const struct vm_nic *nic, size_t index, struct strv *args, st
 	if (strlen(nic->mac) != MAC_LENGTH || !str_made_of(nic->mac, MAC_LENGTH, "0123456789abcdef:"))
 		return cor_fail(err, COR_INVALID, EINVAL, "'%s' is no MAC address", nic->mac);
 	strv_add(args, "-netdev");
-	strv_addf(args, "tap,id=net%zu,fd=%d", index, nic->tap_fd);
+	if (nic->kind == VM_NIC_STREAM)
+		strv_addf(args, "stream,id=net%zu,server=off,addr.type=fd,addr.str=%d", index, nic->fd);
+	else
+		strv_addf(args, "tap,id=net%zu,fd=%d", index, nic->fd);
 	strv_add(args, "-device");
 	if (nic->mtu)
 		strv_addf(args, "virtio-net-device,netdev=net%zu,mac=%s,host_mtu=%u", index, nic->mac,

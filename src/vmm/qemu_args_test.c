@@ -133,8 +133,8 @@ static void test_disks(void **state)
 
 static void test_nics(void **state)
 {
-	struct vm_nic nics[] = {{.tap_fd = 30, .mac = "02:00:00:00:00:01"},
-				{.tap_fd = 31, .mac = "02:00:00:00:00:02", .mtu = 9000}};
+	struct vm_nic nics[] = {{.fd = 30, .mac = "02:00:00:00:00:01"},
+				{.fd = 31, .mac = "02:00:00:00:00:02", .mtu = 9000}};
 	struct vm_spec spec = usual();
 
 	spec.nics = nics;

@@ -24,9 +24,15 @@ struct vm_disk {
 	bool ephemeral; /* the overlay will be thrown away: flushes need not reach the host's disk */
 };
 
+enum vm_nic_kind {
+	VM_NIC_TAP,    /* its descriptor: a tap device with virtio's headers (IFF_VNET_HDR) */
+	VM_NIC_STREAM, /* a connected stream socket of frames, each behind its length of four bytes (big-endian) */
+};
+
 /* A network card of the guest, found there by its MAC address. */
 struct vm_nic {
-	int tap_fd;      /* a tap device with virtio's headers (IFF_VNET_HDR) */
+	enum vm_nic_kind kind;
+	int fd;
 	const char *mac; /* "02:00:00:12:34:56" */
 	uint32_t mtu;    /* that the guest is told; 0: the usual */
 };
