@@ -13,6 +13,7 @@
 #include "container/store.h"
 #include "image/qcow2.h"
 #include "net/port.h"
+#include "net/user.h"
 #include "oci/runtime_spec.h"
 
 #include <errno.h>
@@ -92,22 +93,34 @@ static bool is_none(const char *const *networks)
 	return !networks || !networks[0] || (strcmp(networks[0], "none") == 0 && !networks[1]);
 }
 
+static int check_network(struct cor_context *ctx, const struct net_request *request, struct cor_error *err)
+{
+	_cleanup_(network_release) struct network network = {0};
+	int r;
+
+	if (str_equal(request->network, NETWORK_USER)) {
+		r = net_user_usable(err);
+	} else {
+		r = net_usable(err);
+		r = r ?: network_need(ctx->roots.data_fd, request->network, &network, err);
+		if (r == -ENOENT)
+			return r;
+	}
+	return r < 0 ? cor_context(err, r, "network '%s'", request->network) : 0;
+}
+
 /* What a start would refuse is refused now. */
 static int choose_networks(struct cor_context *ctx, const struct cor_container_options *options,
 			   struct strv *networks, struct cor_error *err)
 {
-	int r = is_none(options->networks) ? 0 : net_usable(err);
+	int r = 0;
 
-	if (r < 0 || is_none(options->networks))
-		return r < 0 ? cor_context(err, r, "network '%.*s'", (int)strcspn(options->networks[0], ","),
-					   options->networks[0])
-			     : 0;
-	for (const char *const *text = options->networks; r == 0 && *text; text++) {
+	for (const char *const *text = options->networks; r == 0 && !is_none(options->networks) && *text;
+	     text++) {
 		_cleanup_(net_request_release) struct net_request request = {0};
-		_cleanup_(network_release) struct network network = {0};
 
 		r = net_request_parse(*text, &request, err);
-		r = r ?: network_need(ctx->roots.data_fd, request.network, &network, err);
+		r = r ?: check_network(ctx, &request, err);
 		if (r == 0)
 			strv_add(networks, *text);
 	}

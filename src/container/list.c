@@ -6,6 +6,7 @@
 #include "container/inspect.h"
 #include "container/ports.h"
 #include "container/store.h"
+#include "net/network.h"
 
 #include <errno.h>
 
@@ -25,7 +26,9 @@ static char *first_address(const struct roots *roots, const struct container_rec
 
 	if (networks) {
 		first = xstrndup(record->networks.items[0], strcspn(record->networks.items[0], ","));
-		(void)json_get_string(json_object_get(networks, first), "IPAddress", &address);
+		/* That of a user-mode network is nothing that anybody could reach. */
+		if (strcmp(first, NETWORK_USER) != 0)
+			(void)json_get_string(json_object_get(networks, first), "IPAddress", &address);
 	}
 	return xstrdup(address ?: "");
 }

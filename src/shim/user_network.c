@@ -52,7 +52,8 @@ static void on_end(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	stop_all(network);
-	log_error("network '" NETWORK_USER "': %s ended: the container has no network until it is started again",
+	log_error("network '" NETWORK_USER
+		  "': %s ended: the container has no network until it is started again",
 		  passt ? "passt" : "the guard before passt");
 	net_user_leave(&network->user);
 }
@@ -74,7 +75,8 @@ int user_network_join(struct shim *shim, const struct net_request *request, cons
 	int r;
 
 	if (shim->user_network)
-		return cor_fail(err, COR_INVALID, EINVAL, "a container can be in network '" NETWORK_USER "' once");
+		return cor_fail(err, COR_INVALID, EINVAL,
+				"a container can be in network '" NETWORK_USER "' once");
 	r = net_user_join(&wish, port, &user, err);
 	if (r < 0)
 		return r;

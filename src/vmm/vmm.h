@@ -25,7 +25,7 @@ struct vm_disk {
 };
 
 enum vm_nic_kind {
-	VM_NIC_TAP,    /* its descriptor: a tap device with virtio's headers (IFF_VNET_HDR) */
+	VM_NIC_TAP, /* its descriptor: a tap device with virtio's headers (IFF_VNET_HDR) */
 	VM_NIC_STREAM, /* a connected stream socket of frames, each behind its length of four bytes (big-endian) */
 };
 
