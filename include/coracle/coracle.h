@@ -8,3 +8,4 @@
 #include "coracle/image.h"
 #include "coracle/network.h"
 #include "coracle/registry.h"
+#include "coracle/volume.h"

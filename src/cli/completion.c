@@ -13,7 +13,7 @@ static const char *offer_word(enum offer offer)
 	static const char *const words[] = {
 		[OFFER_NOTHING] = "word",          [OFFER_FILES] = "files",     [OFFER_FOLDERS] = "folders",
 		[OFFER_CONTAINERS] = "containers", [OFFER_RUNNING] = "running", [OFFER_IMAGES] = "images",
-		[OFFER_REGISTRIES] = "registries", [OFFER_SIGNALS] = "signals",
+		[OFFER_REGISTRIES] = "registries", [OFFER_VOLUMES] = "volumes", [OFFER_SIGNALS] = "signals",
 	};
 
 	return words[offer];
@@ -142,7 +142,7 @@ static const char bash_code[] =
 	"\tfiles) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$2\")) ;;\n"
 	"\tfolders) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- \"$2\")) ;;\n"
 	"\tsignals) COMPREPLY=($(compgen -W \"HUP INT QUIT KILL USR1 USR2 TERM STOP CONT\" -- \"$2\")) ;;\n"
-	"\tcontainers | running | images | registries)\n"
+	"\tcontainers | running | images | registries | volumes)\n"
 	"\t\tCOMPREPLY=($(compgen -W \"$(coracle __names \"$1\" 2>/dev/null)\" -- \"$2\"))\n"
 	"\t\t# A colon parts words here: readline replaces only what stands behind it.\n"
 	"\t\t[[ $2 != *:* ]] || COMPREPLY=(\"${COMPREPLY[@]#\"${2%\"${2##*:}\"}\"}\")\n"
@@ -208,7 +208,7 @@ static const char zsh_code[] =
 	"\tfiles) _files ;;\n"
 	"\tfolders) _files -/ ;;\n"
 	"\tsignals) compadd -- HUP INT QUIT KILL USR1 USR2 TERM STOP CONT ;;\n"
-	"\tcontainers | running | images | registries) compadd -- ${(f)\"$(coracle __names $1 "
+	"\tcontainers | running | images | registries | volumes) compadd -- ${(f)\"$(coracle __names $1 "
 	"2>/dev/null)\"} ;;\n"
 	"\tesac\n"
 	"}\n"

@@ -62,6 +62,17 @@ static void print_registries(struct cor_context *ctx)
 	}
 }
 
+static void print_volumes(struct cor_context *ctx)
+{
+	struct cor_volume_list list = {0};
+
+	if (cor_volume_list(ctx, &list, NULL) < 0)
+		return;
+	for (size_t i = 0; i < list.count; i++)
+		puts(list.items[i].name);
+	cor_volume_list_release(&list);
+}
+
 static int names_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	_context_ struct cor_context *ctx = NULL;
@@ -72,6 +83,8 @@ static int names_run(const struct arguments *args, int *ret_status, struct cor_e
 		print_images(ctx);
 	else if (text_same(args->operands[0], "registries"))
 		print_registries(ctx);
+	else if (text_same(args->operands[0], "volumes"))
+		print_volumes(ctx);
 	else
 		print_containers(ctx, text_same(args->operands[0], "containers"));
 	return 0;

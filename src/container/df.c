@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `system df`: what images and containers take of the host's disk. */
+/* `system df`: what images, containers and volumes take of the host's disk. */
 #include "base/file.h"
 #include "base/json.h"
 #include "container/context.h"
 #include "container/image_users.h"
 #include "container/store.h"
+#include "container/volumes.h"
+#include "volume/volume.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -59,6 +61,31 @@ static int containers_usage(struct cor_context *ctx, json_t *facts, struct cor_e
 	return 0;
 }
 
+static int volumes_usage(struct cor_context *ctx, json_t *facts, struct cor_error *err)
+{
+	_cleanup_(volume_users_release) struct volume_users users = {0};
+	json_int_t active = 0, size = 0, reclaimable = 0;
+	_strv_ struct strv names = {0};
+	const char *name;
+	int r = volume_names(ctx->roots.data_fd, &names, err);
+
+	r = r ?: volume_users_read(&ctx->roots, &users, err);
+	if (r < 0)
+		return r;
+	strv_foreach (&names, i, name) {
+		bool wanted = volume_users_find(&users, name, NULL);
+		json_int_t one = (json_int_t)volume_usage(ctx->roots.data_fd, name);
+
+		active += wanted;
+		size += one;
+		reclaimable += wanted ? 0 : one;
+	}
+	json_object_set_new(facts, "Volumes",
+			    json_pack("{s:I, s:I, s:I, s:I}", "Total", (json_int_t)names.count, "Active",
+				      active, "Size", size, "Reclaimable", reclaimable));
+	return 0;
+}
+
 int cor_system_df(struct cor_context *ctx, char **ret_json, struct cor_error *err)
 {
 	_json_ json_t *facts = json_object();
@@ -67,6 +94,7 @@ int cor_system_df(struct cor_context *ctx, char **ret_json, struct cor_error *er
 
 	r = r ?: image_usage(images, used_by_container, ctx, facts, err);
 	r = r ?: containers_usage(ctx, facts, err);
+	r = r ?: volumes_usage(ctx, facts, err);
 	if (r < 0)
 		return r;
 	*ret_json = json_dumps(facts, JSON_INDENT(4));

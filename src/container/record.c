@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "volume/volume.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -35,7 +36,23 @@ void container_record_release(struct container_record *record)
 	strv_release(&record->networks);
 	strv_release(&record->exposed);
 	publish_list_release(&record->publish);
+	for (size_t i = 0; i < record->volume_count; i++) {
+		free(record->volumes[i].name);
+		free(record->volumes[i].target);
+	}
+	free(record->volumes);
 	*record = (struct container_record){0};
+}
+
+struct volume_use *container_record_add_volume(struct container_record *record, const char *name,
+					       const char *target)
+{
+	struct volume_use *use;
+
+	record->volumes = xreallocarray(record->volumes, record->volume_count + 1, sizeof(*record->volumes));
+	use = &record->volumes[record->volume_count++];
+	*use = (struct volume_use){.name = xstrdup(name), .target = xstrdup(target)};
+	return use;
 }
 
 /* ---- folders ---- */
@@ -84,6 +101,20 @@ static json_t *machine_to_json(const struct machine_config *machine)
 			 (int)machine->virtualization);
 }
 
+static json_t *volumes_to_json(const struct container_record *record)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < record->volume_count; i++) {
+		const struct volume_use *use = &record->volumes[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b}", "name", use->name, "target",
+						      use->target, "readOnly", (int)use->read_only, "copy",
+						      (int)use->copy));
+	}
+	return list;
+}
+
 int container_record_write(const struct roots *roots, const struct container_record *record,
 			   struct cor_error *err)
 {
@@ -107,6 +138,7 @@ int container_record_write(const struct roots *roots, const struct container_rec
 	if (!document)
 		return cor_fail(err, COR_INVALID, EILSEQ, "the options of '%s' hold text that is not UTF-8",
 				record->name);
+	json_object_set_new(document, "volumes", volumes_to_json(record));
 	return json_write_new(dir, "container.json", document, 0600, err);
 }
 
@@ -144,6 +176,28 @@ static int machine_from_json(const json_t *object, struct machine_config *machin
 	return r;
 }
 
+static int volumes_from_json(const json_t *document, struct container_record *record)
+{
+	json_t *list = NULL, *item;
+	size_t i;
+	int r = json_get_array(document, "volumes", &list);
+
+	json_array_foreach (list, i, item) {
+		const char *name = NULL, *target = NULL;
+		struct volume_use *use;
+
+		r = r ?: json_get_string(item, "name", &name);
+		r = r ?: json_get_string(item, "target", &target);
+		if (r < 0 || i >= VOLUMES_MAX || !name || !volume_name_valid(name) || !target ||
+		    *target != '/')
+			return -EINVAL;
+		use = container_record_add_volume(record, name, target);
+		r = r ?: json_get_bool(item, "readOnly", &use->read_only);
+		r = r ?: json_get_bool(item, "copy", &use->copy);
+	}
+	return r;
+}
+
 int container_record_parse(const json_t *document, struct container_record *record)
 {
 	int64_t stop_signal = 15, stop_timeout = 10;
@@ -172,6 +226,7 @@ int container_record_parse(const json_t *document, struct container_record *reco
 	r = r ?: json_get_strv(document, "networks", &record->networks);
 	r = r ?: publish_list_from_json(json_object_get(document, "publish"), &record->publish);
 	r = r ?: json_get_strv(document, "exposed", &record->exposed);
+	r = r ?: volumes_from_json(document, record);
 	r = r ?: json_get_int(document, "created", &record->created_ns);
 	if (!record->name || !record->rootfs || stop_signal < 1 || stop_signal > 64 || stop_timeout < -1 ||
 	    stop_timeout > INT32_MAX)

@@ -25,6 +25,16 @@ struct machine_config {
 
 #define NETWORKS_MAX 8
 
+#define VOLUMES_MAX 16
+
+/* A volume that a container has. Its number is its place in the record. */
+struct volume_use {
+	char *name;
+	char *target;   /* absolute path in the container */
+	bool read_only; /* by its device */
+	bool copy;      /* what the image has there goes into it, while it is empty */
+};
+
 struct container_record {
 	char id[ID_SIZE];
 	char *name;
@@ -42,10 +52,15 @@ struct container_record {
 	struct strv networks;
 	struct publish_list publish; /* ports of the host, of which some may still be to be chosen */
 	struct strv exposed;         /* "80/tcp": the image's and the user's */
+	struct volume_use *volumes;
+	size_t volume_count;
 	int64_t created_ns;
 };
 
 void container_record_release(struct container_record *record);
+/* Adds one, zero but for what is given: copies. */
+struct volume_use *container_record_add_volume(struct container_record *record, const char *name,
+					       const char *target);
 int container_record_read(const struct roots *roots, const char *id, struct container_record *ret,
 			  struct cor_error *err);
 int container_record_write(const struct roots *roots, const struct container_record *record,

@@ -82,7 +82,20 @@ static errcode_t reserve_inodes(ext2_filsys fs)
 	return 0;
 }
 
+static errcode_t add_journal(ext2_filsys fs, uint32_t blocks)
+{
+	return blocks ? ext2fs_add_journal_inode2(fs, blocks, ~UINT64_C(0),
+						  EXT2_MKJOURNAL_LAZYINIT | EXT2_MKJOURNAL_NO_MNT_CHECK)
+		      : 0;
+}
+
 int ext4_create(int fd, uint64_t size, const uint8_t uuid[16], struct ext4 **ret, struct cor_error *err)
+{
+	return ext4_create_with(fd, size, uuid, JOURNAL_BLOCKS, ret, err);
+}
+
+int ext4_create_with(int fd, uint64_t size, const uint8_t uuid[16], uint32_t journal_blocks,
+		     struct ext4 **ret, struct cor_error *err)
 {
 	_cleanup_(ext4_freep) struct ext4 *disk = xcalloc(1, sizeof(*disk));
 	struct ext2_super_block super = layout(size);
@@ -108,8 +121,7 @@ int ext4_create(int fd, uint64_t size, const uint8_t uuid[16], struct ext4 **ret
 	if (!e)
 		e = reserve_inodes(disk->fs);
 	if (!e)
-		e = ext2fs_add_journal_inode2(disk->fs, JOURNAL_BLOCKS, ~UINT64_C(0),
-					      EXT2_MKJOURNAL_LAZYINIT | EXT2_MKJOURNAL_NO_MNT_CHECK);
+		e = add_journal(disk->fs, journal_blocks);
 	if (e)
 		return ext4_fail(err, e, "lay out a file system");
 	/* Otherwise the kernel counts it at the first mount, and writes it into every copy of the superblock. */

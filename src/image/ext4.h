@@ -13,6 +13,9 @@ struct ext4;
 
 /* Starts a file system of size bytes in the empty file fd, which is borrowed until ext4_free. What is not used stays a hole. */
 int ext4_create(int fd, uint64_t size, const uint8_t uuid[16], struct ext4 **ret, struct cor_error *err);
+/* The same with a journal of so many blocks of 4096 bytes, at least 1024; 0: without one. */
+int ext4_create_with(int fd, uint64_t size, const uint8_t uuid[16], uint32_t journal_blocks,
+		     struct ext4 **ret, struct cor_error *err);
 void ext4_free(struct ext4 *disk);
 DEFINE_CLEANUP(struct ext4 *, ext4_free)
 

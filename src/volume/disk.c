@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making and handing out. That a descriptor holds the lock, and not a process, is what makes a machine that outlives its shim for a moment safe. */
+#include "volume/disk.h"
+
+#include "base/size.h"
+#include "image/ext4.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#define BLOCK        4096u
+#define JOURNAL_MIN  1024u  /* blocks, which is all that a journal can be */
+#define JOURNAL_MAX  16384u /* 64 MiB: what a busy database fills between two commits */
+#define JOURNAL_PART 64u    /* of the disk, on small ones */
+#define DYING_TRIES  50     /* for a machine whose end has begun */
+#define DYING_NAP_MS 20
+
+static uint32_t journal_blocks(const struct volume *volume)
+{
+	uint64_t blocks = volume->size / BLOCK / JOURNAL_PART;
+
+	return volume->journal ? (uint32_t)MAX(JOURNAL_MIN, MIN(blocks, (uint64_t)JOURNAL_MAX)) : 0;
+}
+
+int volume_disk_make(int fd, const struct volume *volume, struct cor_error *err)
+{
+	_cleanup_(ext4_freep) struct ext4 *disk = NULL;
+	_cleanup_(tree_release) struct tree tree;
+	uint8_t uuid[16];
+	int r;
+
+	tree_init(&tree);
+	if (getrandom(uuid, sizeof(uuid), 0) != sizeof(uuid))
+		return cor_fail(err, COR_INTERNAL, EIO, "no random bytes for a disk");
+	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
+	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+	r = ext4_create_with(fd, volume->size, uuid, journal_blocks(volume), &disk, err);
+	return r ?: ext4_write_tree(disk, &tree, err);
+}
+
+/* A machine that is being killed lets go in a moment. */
+static int lock(int fd, int operation)
+{
+	for (int tries = 0; flock(fd, operation | LOCK_NB) < 0; tries++) {
+		if (errno != EWOULDBLOCK || tries == DYING_TRIES)
+			return -errno;
+		poll(NULL, 0, DYING_NAP_MS);
+	}
+	return 0;
+}
+
+int volume_disk_open(int data_dir, const char *name, bool read_only, int *ret_fd, struct cor_error *err)
+{
+	_free_ char *path = str_format("volumes/%s/disk", name);
+	_fd_ int fd = volume_name_valid(name)
+			      ? openat(data_dir, path,
+				       (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+			      : -1;
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return cor_fail(err, COR_NOT_FOUND, ENOENT, "there is no disk of volume '%s'", name);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return cor_fail(err, COR_CORRUPT, EINVAL, "the disk of volume '%s' is no file", name);
+	r = lock(fd, read_only ? LOCK_SH : LOCK_EX);
+	if (r == -EWOULDBLOCK)
+		return cor_fail(err, COR_BUSY, EBUSY, "volume '%s' is in use", name);
+	if (r < 0)
+		return cor_fail_errno(err, r, "lock volume '%s'", name);
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}

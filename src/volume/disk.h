@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The disk of a volume: an ext4 file system in a sparse file. In its root lies "data", which is what containers see: so a fresh volume is empty to programs that want
+ * it so. Init makes it at the first use (init/volume.c). */
+#pragma once
+
+#include "volume/volume.h"
+
+/* Lays a file system out in the empty file fd. Quick, whatever its size: nearly all of it is holes. */
+int volume_disk_make(int fd, const struct volume *volume, struct cor_error *err);
+
+/* Opens the disk for a machine and takes its flock, alone to write or shared to read, which holds as long as the descriptor or a copy of it is open
+ * somewhere: so until the VMM has ended, whoever else has died. COR_BUSY when others have it. */
+int volume_disk_open(int data_dir, const char *name, bool read_only, int *ret_fd, struct cor_error *err);
