@@ -67,7 +67,7 @@ load common
 
 @test "what is planned is told so, instead of a wrong guess" {
 	local word
-	for word in volume cp stats pause unpause rename top port diff export restart build compose; do
+	for word in cp stats pause unpause rename top port diff export restart build compose; do
 		cli $word x
 		is 125 "'$word' is not there yet"
 	done
