@@ -73,8 +73,8 @@ load common
 	done
 	cli image build .
 	is 125 "'build' is not there yet"
-	cli help volume
-	is 125 "'volume' is not there yet"
+	cli help cp
+	is 125 "'cp' is not there yet"
 	for word in --publish --publish-all --volume --mount --restart --gpus -p -P -v; do
 		cli run $word x busybox
 		is 125 "'$word' is not there yet"
