@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures Coracle against the bare machine and against podman, in one run, interleaved, and writes a table with medians and ratios.
 
-bench.py [ROUNDS [pull]]     (default 10; see `make bench`; pull: the registry alone)
+bench.py [ROUNDS [pull]]     (default 10; see `make bench`; pull: the registry alone; network.py is the network alone)
 """
 import json
 import os
@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 from measure import CORACLE, IMAGES, PODMAN, TOP, Table, milliseconds, run
+from network import measure_network
 from pull import measure_pull
 
 BARE = f"{TOP}/build/bench/bare"
@@ -143,6 +144,7 @@ def main():
         run(f"{TOP}/tests/prepare")
         if sys.argv[2:] != ["pull"]:
             stages = measure_machines(table, rounds, work)
+            measure_network(table, rounds * 3 // 2, work)
         accelerator = json.loads(run(CORACLE, "system", "info", "--format", "json"))["accelerator"]
         measure_pull(table, rounds, work)
     print(f"{os.cpu_count()} CPUs, Linux {os.uname().release}, accelerator {accelerator['name']}: {accelerator['reason']}\n")

@@ -8,6 +8,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CORACLE = os.environ.get("CORACLE", f"{TOP}/build/coracle")
 IMAGES = f"{TOP}/build/test-images"
 PODMAN = ["podman", "--runtime", "runc"]
+# A bridge is made in namespaces of the measurement's own, never in this machine's.
+os.environ["CORACLE_NETWORK"] = "none"
 
 
 def run(*words, **options):
