@@ -140,7 +140,7 @@ def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     table, stages = Table(), ""
     with tempfile.TemporaryDirectory(prefix="cor.") as work:
-        os.environ.update(CORACLE_ROOT=f"{work}/data", CORACLE_RUNTIME_DIR=f"{work}/run")
+        os.environ.update(CORACLE_ROOT=f"{work}/data", CORACLE_RUNTIME_DIR=f"{work}/run", CORACLE_NETWORK="none")
         run(f"{TOP}/tests/prepare")
         if sys.argv[2:] != ["pull"]:
             stages = measure_machines(table, rounds, work)

@@ -9,6 +9,8 @@ roots() {
 	WORK=$(mktemp -d /tmp/cor.XXXXXX)
 	export WORK CORACLE_ROOT=$WORK/data CORACLE_RUNTIME_DIR=$WORK/run CORACLE=${CORACLE:-$build/coracle}
 	export ASAN_OPTIONS=log_path=$WORK/sanitizer UBSAN_OPTIONS=log_path=$WORK/sanitizer
+	# No test may touch the network of the machine that it runs on; those of networks have a namespace of their own.
+	export CORACLE_NETWORK=none
 	# A build with sanitizers has no guest.
 	[[ -e $build/src/init/initramfs.cpio ]] || export CORACLE_INITRAMFS=$top/build/src/init/initramfs.cpio
 	"$top/tests/prepare"

@@ -47,7 +47,7 @@ struct cor_container_options {
 	const char *const *dns_search;
 	const char *const *dns_options;
 	bool no_dns; /* leave /etc/resolv.conf as the image has it */
-	/* "NAME[,ip=ADDRESS][,ip6=ADDRESS][,mac=ADDRESS][,mtu=NUMBER][,alias=NAME]", or "none" alone; NULL: the default */
+	/* "NAME[,ip=ADDRESS][,ip6=ADDRESS][,mac=ADDRESS][,mtu=NUMBER][,alias=NAME]", or "none" alone; "user" takes mac= and mtu=. NULL: cor_network_usual */
 	const char *const *networks;
 	/* "[[ADDRESS:][HOST]:]CONTAINER[/tcp|/udp]", a port or a range FIRST-LAST on either side, IPv6 addresses in brackets; no host port: one that is free */
 	const char *const *publish;

@@ -44,6 +44,11 @@ COR_EXPORT int cor_network_remove(struct cor_context *ctx, const char *name, str
 COR_EXPORT int cor_network_prune(struct cor_context *ctx, struct cor_strings *ret_removed,
 				 struct cor_error *err);
 
+/* The network of containers that name none: what CORACLE_NETWORK says; where it says nothing, "default" if this process may make bridges, else "user" (passt(1), which
+ * needs no rights) if that can be run, else "none". *ret_why, which may be NULL, gets a reason for people: of "user" and "none", what is missing for those before them.
+ * Takes milliseconds; both are heap memory, and the caller's. */
+COR_EXPORT char *cor_network_usual(struct cor_context *ctx, char **ret_why);
+
 /* Makes the host's kernel what it should be: what the dead left is removed, rules, bridges and name servers that others took away are made anew.
  * *ret_networks: how many are up; *ret_removed: how many were left over. Either may be NULL. */
 COR_EXPORT int cor_network_repair(struct cor_context *ctx, unsigned *ret_networks, unsigned *ret_removed,

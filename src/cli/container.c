@@ -4,11 +4,13 @@
 
 #include "cli/report.h"
 #include "cli/value.h"
+#include "coracle/network.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,7 +58,10 @@ const struct option_group security_group = {"Security", security_options};
 
 static const struct option network_options[] = {
 	{"network", '\0', "NAME[,OPTION...]",
-	 "join a network; options are ip=, ip6=, mac=, mtu= and alias=; 'none' has a loopback alone",
+	 "join a network; options are ip=, ip6=, mac=, mtu= and alias=; 'user' needs no root and has a way "
+	 "out alone, "
+	 "'none' a loopback (default: $CORACLE_NETWORK, or the first of 'default', 'user' and 'none' that "
+	 "the host allows)",
 	 .repeats = true},
 	{"publish", 'p', "[[ADDRESS:]HOST:]PORT[/udp]",
 	 "publish a port or a range of the container on the host; one that is free when HOST is left out",
@@ -188,6 +193,21 @@ static int open_cidfile(const char *path, int *ret_fd, struct cor_error *err)
 	return 0;
 }
 
+/* Who said nothing of networks, and gets none because of what the host is like, is told so. */
+static void tell_of_no_network(struct cor_context *ctx, const struct container_request *request)
+{
+	const char *given = getenv("CORACLE_NETWORK");
+	_text_ char *name = NULL, *why = NULL;
+
+	if (request->options.networks || (given && *given))
+		return;
+	name = cor_network_usual(ctx, &why);
+	if (strcmp(name, "none") == 0)
+		report_note(
+			"the container is in no network, since %s; '--network none' says that this is meant",
+			why);
+}
+
 int container_request_create(struct cor_context *ctx, const struct container_request *request,
 			     const char *cidfile, char **ret_id, struct cor_error *err)
 {
@@ -200,6 +220,8 @@ int container_request_create(struct cor_context *ctx, const struct container_req
 			return r;
 	}
 	r = cor_container_create(ctx, &request->options, &id, err);
+	if (r == 0)
+		tell_of_no_network(ctx, request);
 	if (r == 0 && fd >= 0 && write(fd, id, strlen(id)) != (ssize_t)strlen(id)) {
 		r = report_fail(err, COR_EXHAUSTED, ENOSPC, "--cidfile '%s' cannot be written", cidfile);
 		cor_container_remove(ctx, id, true, NULL);

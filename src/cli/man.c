@@ -117,6 +117,8 @@ static void print_environment(FILE *out)
 	      ".TP\n.B CORACLE_CONFIG\nWhere passwords, certificates and mirrors of registries are kept, "
 	      "instead of "
 	      "$XDG_CONFIG_HOME/coracle (~/.config/coracle).\n"
+	      ".TP\n.B CORACLE_NETWORK\nThe network of new containers that name none, as behind "
+	      "\\-\\-network.\n"
 	      ".SH EXIT STATUS\n"
 	      "0 for success, 1 for a failure, 125 for a command line that makes no sense, 130 for a pull or "
 	      "push "

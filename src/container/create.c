@@ -7,13 +7,12 @@
 #include "base/size.h"
 #include "container/context.h"
 #include "container/guest_files.h"
+#include "container/networks.h"
 #include "container/ports.h"
 #include "container/seccomp.h"
 #include "container/spec.h"
 #include "container/store.h"
 #include "image/qcow2.h"
-#include "net/port.h"
-#include "net/user.h"
 #include "oci/runtime_spec.h"
 
 #include <errno.h>
@@ -86,47 +85,6 @@ static int choose_machine(const struct cor_container_options *options, struct ma
 		strv_add(&machine->kernel_args, *arg);
 	r = choose_file(options->kernel, "kernel", &machine->kernel, err);
 	return r ?: choose_file(options->init_image, "init image", &machine->initramfs, err);
-}
-
-static bool is_none(const char *const *networks)
-{
-	return !networks || !networks[0] || (strcmp(networks[0], "none") == 0 && !networks[1]);
-}
-
-static int check_network(struct cor_context *ctx, const struct net_request *request, struct cor_error *err)
-{
-	_cleanup_(network_release) struct network network = {0};
-	int r;
-
-	if (str_equal(request->network, NETWORK_USER)) {
-		r = net_user_usable(err);
-	} else {
-		r = net_usable(err);
-		r = r ?: network_need(ctx->roots.data_fd, request->network, &network, err);
-		if (r == -ENOENT)
-			return r;
-	}
-	return r < 0 ? cor_context(err, r, "network '%s'", request->network) : 0;
-}
-
-/* What a start would refuse is refused now. */
-static int choose_networks(struct cor_context *ctx, const struct cor_container_options *options,
-			   struct strv *networks, struct cor_error *err)
-{
-	int r = 0;
-
-	for (const char *const *text = options->networks; r == 0 && !is_none(options->networks) && *text;
-	     text++) {
-		_cleanup_(net_request_release) struct net_request request = {0};
-
-		r = net_request_parse(*text, &request, err);
-		r = r ?: check_network(ctx, &request, err);
-		if (r == 0)
-			strv_add(networks, *text);
-	}
-	if (r == 0 && networks->count > NETWORKS_MAX)
-		r = cor_fail(err, COR_INVALID, E2BIG, "a container can be in %d networks", NETWORKS_MAX);
-	return r;
 }
 
 /* ---- the bundle ---- */
@@ -245,7 +203,7 @@ int cor_container_create(struct cor_context *ctx, const struct cor_container_opt
 				options->stop_timeout_s);
 	record.name = options->name ? xstrdup(options->name) : container_name_invent(&ctx->roots);
 	r = container_name_check(&ctx->roots, record.name, err);
-	r = r ?: choose_networks(ctx, options, &record.networks, err);
+	r = r ?: networks_choose(ctx, options->networks, &record.networks, err);
 	r = r ?: choose_machine(options, &record.machine, err);
 	r = r ?: context_images(ctx, &images, err);
 	if (r < 0)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "container/context.h"
+#include "container/networks.h"
 #include "container/record.h"
 #include "container/store.h"
 #include "net/port.h"
@@ -214,6 +215,11 @@ int cor_network_prune(struct cor_context *ctx, struct cor_strings *ret_removed, 
 			return cor_fail(err, one.status, one.err, "%s", one.msg);
 	}
 	return 0;
+}
+
+char *cor_network_usual(struct cor_context *ctx, char **ret_why)
+{
+	return networks_usual(ret_why);
 }
 
 int cor_network_repair(struct cor_context *ctx, unsigned *ret_networks, unsigned *ret_removed,

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/json.h"
 #include "container/context.h"
+#include "container/networks.h"
 #include "container/shim_client.h"
 #include "container/store.h"
 
@@ -97,6 +98,13 @@ static json_t *image_count(struct cor_context *ctx)
 	return count;
 }
 
+static json_t *usual_network(void)
+{
+	_free_ char *why = NULL, *name = networks_usual(&why);
+
+	return json_pack("{s:s, s:s}", "name", name, "reason", why);
+}
+
 int cor_system_info(struct cor_context *ctx, char **ret_json, struct cor_error *err)
 {
 	_json_ json_t *info = NULL, *machine = NULL;
@@ -104,11 +112,11 @@ int cor_system_info(struct cor_context *ctx, char **ret_json, struct cor_error *
 	struct utsname host;
 
 	uname(&host);
-	info = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "version", CORACLE_VERSION,
+	info = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "version", CORACLE_VERSION,
 			 "dataRoot", ctx->roots.data, "runRoot", ctx->roots.run, "hostKernel", host.release,
 			 "architecture", host.machine, "cpus", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN),
 			 "memory", (json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), "containers",
-			 counts(ctx), "images", image_count(ctx));
+			 counts(ctx), "images", image_count(ctx), "network", usual_network());
 	if (!info)
 		return cor_fail(err, COR_INTERNAL, EINVAL, "system info: a path is not UTF-8");
 	/* An installation that lacks its shim is told as a fact and not as a failure. */

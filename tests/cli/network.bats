@@ -13,6 +13,19 @@ load common
 	is 1 "there is a network 'backend' already"
 }
 
+@test "who says nothing of networks and gets none is told why; who says none is not" {
+	FAKE_NETWORK=none cli create busybox
+	is 0 "the container is in no network, since only root may make bridges; '--network none' says that this is meant"
+	FAKE_NETWORK=none cli create --network none busybox
+	[ "$stderr" = "" ]
+	FAKE_NETWORK=none CORACLE_NETWORK=none cli create busybox
+	[ "$stderr" = "" ]
+	cli create busybox
+	[ "$stderr" = "" ]
+	FAKE_NETWORK=user cli create busybox
+	[ "$stderr" = "" ]
+}
+
 @test "ls: table, names, documents" {
 	cli network ls
 	[ "${lines[0]}" = "NAME      SUBNET          SUBNET V6             CONTAINERS   INTERNAL" ]

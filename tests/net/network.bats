@@ -37,6 +37,9 @@ page() { inside python3 -c 'import sys, urllib.request; print(urllib.request.url
 	grep -qx "nameserver 10.209.0.1" "$WORK/inside"
 	grep -qx "search coracle" "$WORK/inside"
 	await no_network
+	# Who says nothing is in the default network, or where CORACLE_NETWORK says.
+	[ "$(CORACLE_NETWORK= coracle run --rm busybox sh -c 'ip -4 -o addr show eth0 | grep -c 10.209')" -eq 1 ]
+	[ "$(CORACLE_NETWORK=none coracle run --rm busybox sh -c 'ip -o link | grep -c eth0')" -eq 0 ]
 }
 
 @test "the host and others reach a container by address and by name, over both families" {
