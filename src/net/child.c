@@ -54,7 +54,6 @@ static int execute(const char *const *args, int in, int out, const int *keep, si
 	for (size_t i = 0; i < keep_count; i++)
 		if (fcntl(keep[i], F_SETFD, 0) < 0)
 			return errno;
-	default_signals();
 	execve(args[0], (char *const *)(uintptr_t)args, no_environment);
 	return errno;
 }
@@ -121,6 +120,7 @@ int child_run(const char *const *args, const void *input, size_t size, int lock,
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
+		default_signals();
 		execute(args, in, writer, &lock, lock >= 0);
 		_exit(127);
 	}
@@ -149,8 +149,10 @@ static _Noreturn void be_detached(const char *const *args, int null, int log_fd,
 	int failure = grandchild < 0 ? errno : 0;
 
 	if (grandchild == 0) {
-		int r = prepare(context);
+		int r;
 
+		default_signals();
+		r = prepare(context);
 		failure = r < 0 ? -r : execute(args, null, log_fd, NULL, 0);
 	}
 	if (failure)
