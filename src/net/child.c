@@ -245,6 +245,7 @@ int child_start(const char *const *args, int out, const int *keep, size_t keep_c
 		return -errno;
 	if (pid == 0) {
 		setsid();
+		default_signals();
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent)
 			execute(args, null, out, keep, keep_count);
 		_exit(127);
