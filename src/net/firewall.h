@@ -14,7 +14,8 @@
 struct firewall_port {
 	const char *device; /* the tap */
 	uint8_t mac[6];
-	struct net_prefix v4, v6; /* one of them may be empty */
+	struct net_prefix v4, v6;             /* one of them may be empty */
+	struct net_prefix gateway4, gateway6; /* who answers for names */
 };
 
 struct firewall_network {

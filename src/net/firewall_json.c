@@ -84,6 +84,12 @@ json_t *fw_raw(const char *op, int offset, int length, const char *right)
 		json_string(right));
 }
 
+json_t *fw_faster(int per_second, int burst)
+{
+	return json_pack("{s:{s:i, s:i, s:s, s:b}}", "limit", "rate", per_second, "burst", burst, "per",
+			 "second", "inv", 1);
+}
+
 json_t *fw_accept(void)
 {
 	return json_pack("{s:n}", "accept");

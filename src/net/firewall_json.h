@@ -27,5 +27,7 @@ json_t *fw_match(const char *op, json_t *left, json_t *right);
 json_t *fw_payload(const char *op, const char *protocol, const char *field, json_t *right);
 /* Bits of the transport header, against a number of any length as "0x…". */
 json_t *fw_raw(const char *op, int offset, int length, const char *right);
+/* Matches what comes faster than that, of all that gets here. */
+json_t *fw_faster(int per_second, int burst);
 json_t *fw_accept(void);
 json_t *fw_drop(void);

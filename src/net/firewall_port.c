@@ -15,6 +15,11 @@
 #define ND_TARGET 64 /* bits into the message */
 #define ND_FIRST  192
 
+/* Questions for names: what one guest asks beyond that leaves the others their server's time. A busy container asks some hundred times in a second. */
+#define NAMES_PORT       53
+#define NAMES_PER_SECOND 1000
+#define NAMES_BURST      1000
+
 /* Before those of others see it, so that nothing false is ever counted or tracked. */
 #define PRIORITY -300
 
@@ -67,6 +72,21 @@ static void add_arp(const struct fw_table *t, const struct firewall_port *port, 
 				  fw_payload("==", "arp", "saddr ip",
 					     json_string(net_address_format(&port->v4, v4))),
 				  fw_accept()));
+}
+
+static void limit_names(const struct fw_table *t, const struct firewall_port *port,
+			const struct net_prefix *gateway)
+{
+	char text[NET_TEXT_SIZE];
+
+	if (!gateway->family)
+		return;
+	fw_rule(t, port->device,
+		json_pack("[o, o, o, o]",
+			  fw_payload("==", gateway->family == AF_INET ? "ip" : "ip6", "daddr",
+				     json_string(net_address_format(gateway, text))),
+			  fw_payload("==", "udp", "dport", json_integer(NAMES_PORT)),
+			  fw_faster(NAMES_PER_SECOND, NAMES_BURST), fw_drop()));
 }
 
 static void add_v4(const struct fw_table *t, const struct firewall_port *port)
@@ -168,6 +188,8 @@ void firewall_add_port(json_t *commands, const char *table, const struct firewal
 	fw_rule(&t, port->device,
 		json_pack("[o, o]", fw_payload("!=", "ether", "saddr", json_string(mac)), fw_drop()));
 	add_arp(&t, port, mac);
+	limit_names(&t, port, &port->gateway4);
+	limit_names(&t, port, &port->gateway6);
 	add_v4(&t, port);
 	add_v6(&t, port);
 	fw_rule(&t, port->device, json_pack("[o]", fw_drop()));

@@ -161,7 +161,11 @@ static int join(struct net_state *state, struct net_active *active, const struct
 
 static int connect_port(struct net_state *state, struct net_port *port, struct cor_error *err)
 {
-	struct firewall_port rules = {.device = port->lease.device, .v4 = port->v4, .v6 = port->v6};
+	struct firewall_port rules = {.device = port->lease.device,
+				      .v4 = port->v4,
+				      .v6 = port->v6,
+				      .gateway4 = port->gateway4,
+				      .gateway6 = port->gateway6};
 	char table[FIREWALL_TABLE_SIZE];
 	_json_ json_t *commands = json_array();
 	struct net_active active;

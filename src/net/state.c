@@ -258,11 +258,14 @@ static void add_port(const struct net_active *active, const struct lease *lease,
 		     json_t *commands)
 {
 	struct firewall_port port = {.device = lease->device,
-				     .v4 = net_prefix_host(&active->network.v4, lease->number)};
+				     .v4 = net_prefix_host(&active->network.v4, lease->number),
+				     .gateway4 = net_prefix_host(&active->network.v4, NETWORK_GATEWAY)};
 
 	memcpy(port.mac, lease->mac, sizeof(port.mac));
-	if (active->network.v6.family)
+	if (active->network.v6.family) {
 		port.v6 = net_prefix_host(&active->network.v6, lease->number);
+		port.gateway6 = net_prefix_host(&active->network.v6, NETWORK_GATEWAY);
+	}
 	firewall_add_port(commands, table, &port);
 }
 
