@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of networks: who may go where.
  *
+ *   names_in, names_out  questions for names are not tracked: a flood of them is not to fill the host's table of connections
  *   input        from a container to the host: answers, pings, neighbours, and names from the network's own address; nothing else
  *   forward      between networks, into an internal one or out of it: nothing. From outside to a container: answers, and what was published
  *   postrouting  what leaves for the world wears the host's address */
@@ -9,6 +10,11 @@
 #include "net/firewall_json.h"
 
 #define DNS 53
+/* dnsmasq has a process for each connection, twenty at most, that its client may leave idle for minutes. */
+#define DNS_CONNECTIONS 4
+#define ADDRESSES_MAX   65535 /* that ask over such a connection at once */
+/* Of notrack: before connections are tracked. */
+#define PRIORITY_RAW (-300)
 
 static json_t *bridges(const struct firewall_network *networks, size_t count, bool internal_only)
 {
@@ -31,10 +37,20 @@ static json_t *states(void)
 			json_pack("[s, s]", "established", "related"));
 }
 
+static json_t *th_port(const char *field)
+{
+	return fw_match("==", json_pack("{s:{s:s, s:s}}", "payload", "protocol", "th", "field", field),
+			json_integer(DNS));
+}
+
 static json_t *is_dns(void)
 {
-	return fw_match("==", json_pack("{s:{s:s, s:s}}", "payload", "protocol", "th", "field", "dport"),
-			json_integer(DNS));
+	return th_port("dport");
+}
+
+static json_t *is_udp(void)
+{
+	return fw_match("==", json_pack("{s:{s:s}}", "meta", "key", "l4proto"), json_string("udp"));
 }
 
 static json_t *is_udp_or_tcp(void)
@@ -62,6 +78,34 @@ static json_t *family_subnet(const char *op, const char *field, const struct net
 
 /* ---- to the host ---- */
 
+static void leave_untracked(const struct fw_table *t, const struct firewall_network *n,
+			    const struct net_prefix *gateway)
+{
+	fw_rule(t, "names_in",
+		json_pack("[o, o, o, o, {s:n}]", device("iifname", "==", json_string(n->bridge)),
+			  family_address("==", "daddr", gateway), is_udp(), is_dns(), "notrack"));
+	fw_rule(t, "names_out",
+		json_pack("[o, o, o, o, {s:n}]", device("oifname", "==", json_string(n->bridge)),
+			  family_address("==", "saddr", gateway), is_udp(), th_port("sport"), "notrack"));
+}
+
+/* Counted by who asks, in a set of those who do. */
+static void limit_connections(const struct fw_table *t, const struct firewall_network *n,
+			      const struct net_prefix *gateway)
+{
+	bool v4 = gateway->family == AF_INET;
+
+	fw_rule(t, "from_containers",
+		json_pack("[o, o, o, o, {s:{s:s, s:{s:{s:s, s:s}}, s:s, s:[{s:{s:i, s:b}}]}}, {s:{s:s}}]",
+			  device("iifname", "==", json_string(n->bridge)),
+			  family_address("==", "daddr", gateway),
+			  fw_payload("==", "tcp", "dport", json_integer(DNS)),
+			  fw_match("in", json_pack("{s:{s:s}}", "ct", "key", "state"), json_string("new")),
+			  "set", "op", "add", "elem", "payload", "protocol", v4 ? "ip" : "ip6", "field",
+			  "saddr", "set", v4 ? "@names4" : "@names6", "stmt", "ct count", "val",
+			  DNS_CONNECTIONS, "inv", 1, "reject", "type", "tcp reset"));
+}
+
 static void allow_names(const struct fw_table *t, const struct firewall_network *n,
 			const struct net_prefix *subnet)
 {
@@ -70,6 +114,8 @@ static void allow_names(const struct fw_table *t, const struct firewall_network 
 	if (!subnet->family)
 		return;
 	gateway = net_prefix_host(subnet, NETWORK_GATEWAY);
+	leave_untracked(t, n, &gateway);
+	limit_connections(t, n, &gateway);
 	fw_rule(t, "from_containers",
 		json_pack("[o, o, o, o, o]", device("iifname", "==", json_string(n->bridge)),
 			  family_address("==", "daddr", &gateway), is_udp_or_tcp(), is_dns(), fw_accept()));
@@ -155,6 +201,10 @@ void firewall_set_networks(json_t *commands, const char *table, const struct fir
 	if (!count)
 		return;
 	fw_add_table(&t);
+	fw_set(&t, "names4", "ipv4_addr", ADDRESSES_MAX);
+	fw_set(&t, "names6", "ipv6_addr", ADDRESSES_MAX);
+	fw_base_chain(&t, "names_in", "filter", "prerouting", PRIORITY_RAW);
+	fw_base_chain(&t, "names_out", "filter", "output", PRIORITY_RAW);
 	fw_base_chain(&t, "input", "filter", "input", 0);
 	fw_base_chain(&t, "forward", "filter", "forward", 0);
 	fw_base_chain(&t, "postrouting", "nat", "postrouting", 100);

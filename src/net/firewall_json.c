@@ -19,6 +19,12 @@ void fw_clear_table(const struct fw_table *t)
 	command(t, "delete", "table", json_pack("{s:s}", "name", t->name));
 }
 
+void fw_set(const struct fw_table *t, const char *set, const char *type, int size)
+{
+	command(t, "add", "set",
+		json_pack("{s:s, s:s, s:s, s:i}", "table", t->name, "name", set, "type", type, "size", size));
+}
+
 static json_t *chain_name(const struct fw_table *t, const char *chain)
 {
 	return json_pack("{s:s, s:s}", "table", t->name, "name", chain);

@@ -12,6 +12,8 @@ struct fw_table {
 void fw_add_table(const struct fw_table *t);
 /* It is gone, whether it was there or not. */
 void fw_clear_table(const struct fw_table *t);
+/* A set that rules add to. */
+void fw_set(const struct fw_table *t, const char *set, const char *type, int size);
 void fw_chain(const struct fw_table *t, const char *chain);
 void fw_base_chain(const struct fw_table *t, const char *chain, const char *type, const char *hook,
 		   int priority);

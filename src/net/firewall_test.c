@@ -47,6 +47,11 @@ static void test_port(void **state)
 	assert_int_equal(count(commands, "\"target\":\"cor0\""), 1);
 	assert_true(count(commands, "0xfd000000000000000000000000000002") == 2);
 	assert_true(count(commands, "0x0201020000000001") == 2);
+	/* Questions for names are limited before they are let through. */
+	assert_int_equal(count(commands, "\"limit\""), 0);
+	port.gateway4 = net_prefix_host(&port.v4, 1);
+	firewall_add_port(v4_only, "coracle_t", &port);
+	assert_int_equal(count(v4_only, "\"limit\":{\"burst\":1000,\"inv\":true"), 1);
 	/* The last rule of the chain drops: what is not named does not pass. */
 	json_t *last = json_array_get(commands, json_array_size(commands) - 2);
 	_free_ char *text = json_dumps(last, JSON_COMPACT);
@@ -76,10 +81,13 @@ static void test_networks(void **state)
 	assert_int_equal(count(commands, "masquerade"), 2);
 	assert_int_equal(count(commands, "\"addr\":\"10.1.0.0\",\"len\":24"), 2);
 	assert_int_equal(count(commands, "\"addr\":\"10.2.0.0\""), 0);
-	/* Names: each network's own address, from within and against all others. */
-	assert_int_equal(count(commands, "\"right\":\"10.1.0.1\""), 2);
-	assert_int_equal(count(commands, "\"right\":\"10.2.0.1\""), 2);
-	assert_int_equal(count(commands, "\"right\":\"fd01::1\""), 2);
+	/* Names: each network's own address, from within and against all others; there and back untracked, and with a limit to connections. */
+	assert_int_equal(count(commands, "\"right\":\"10.1.0.1\""), 5);
+	assert_int_equal(count(commands, "\"right\":\"10.2.0.1\""), 5);
+	assert_int_equal(count(commands, "\"right\":\"fd01::1\""), 5);
+	assert_int_equal(count(commands, "\"notrack\""), 6);
+	assert_int_equal(count(commands, "\"ct count\""), 3);
+	assert_int_equal(count(commands, "null,null"), 0);
 	firewall_set_networks(none, "coracle_t", NULL, 0);
 	assert_int_equal(json_array_size(none), 2);
 	assert_int_equal(count(none, "\"delete\":{\"table\""), 1);
