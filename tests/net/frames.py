@@ -130,8 +130,9 @@ def seen(frames, captures):
             print(kind, name)
 
 
-if sys.argv[1] == "make":
-    for kind, name, frame in make(*sys.argv[2:]):
-        print(kind, name, frame.hex(), sep="\t")
-else:
-    seen(sys.argv[2], sys.argv[3:])
+if __name__ == "__main__":
+    if sys.argv[1] == "make":
+        for kind, name, frame in make(*sys.argv[2:]):
+            print(kind, name, frame.hex(), sep="\t")
+    else:
+        seen(sys.argv[2], sys.argv[3:])
