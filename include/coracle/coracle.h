@@ -4,6 +4,7 @@
 
 #include "coracle/container.h"
 #include "coracle/context.h"
+#include "coracle/copy.h"
 #include "coracle/error.h"
 #include "coracle/image.h"
 #include "coracle/network.h"

@@ -229,6 +229,9 @@ int cor_container_remove(struct cor_context *ctx, const char *ref, bool force, s
 			return cor_context(err, r, "remove '%s'", ref);
 	}
 	r = container_lock(&ctx->roots, id, &lock, &error);
+	if (r == -EBUSY && container_lock_is_maintenance(&ctx->roots, id))
+		return cor_fail(err, COR_BUSY, EBUSY,
+				"container '%s' is busy: files are being copied into or out of it", ref);
 	if (r == -EBUSY)
 		return cor_fail(err, COR_BUSY, EBUSY,
 				"container '%s' is running: stop it first or use 'rm -f'", ref);

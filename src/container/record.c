@@ -18,6 +18,7 @@
 #define RECORD_MAX      (4u << 20)
 #define LOCK_TRIES      1000
 #define LOCK_NAP_MS     2
+#define MAINTENANCE     " maintenance"      /* in a lock */
 #define RUN_PATH_SIZE   (2 + ID_SHORT_SIZE) /* "c/SHORTID" */
 #define ASIDE_PATH_SIZE (RUN_PATH_SIZE + sizeof(".dead") - 1)
 
@@ -401,20 +402,34 @@ int container_lock(const struct roots *roots, const char *id, int *ret_fd, struc
 	return r;
 }
 
-void container_lock_sign(int lock_fd)
+void container_lock_sign(int lock_fd, bool maintenance)
 {
-	dprintf(lock_fd, "%d\n", (int)getpid());
+	dprintf(lock_fd, "%d%s\n", (int)getpid(), maintenance ? MAINTENANCE : "");
+}
+
+static char *read_lock(const struct roots *roots, const char *id)
+{
+	_fd_ int dir = container_run_dir(roots, id);
+	char *text = NULL;
+
+	return dir < 0 || file_read(dir, "lock", 64, &text, NULL) < 0 ? xstrdup("") : text;
 }
 
 pid_t container_lock_pid(const struct roots *roots, const char *id)
 {
-	_fd_ int dir = container_run_dir(roots, id);
-	_free_ char *text = NULL;
-	size_t size;
+	_free_ char *text = read_lock(roots, id);
 
-	if (dir < 0 || file_read(dir, "lock", 32, &text, &size) < 0)
-		return 0;
 	return (pid_t)MAX(strtol(text, NULL, 10), 0L);
+}
+
+bool container_lock_is_maintenance(const struct roots *roots, const char *id)
+{
+	_free_ char *text = NULL;
+
+	if (container_is_locked(roots, id) != 1)
+		return false;
+	text = read_lock(roots, id);
+	return strstr(text, MAINTENANCE) != NULL;
 }
 
 /* -EBUSY when a shim lives. */

@@ -68,6 +68,12 @@ static int check_startable(struct cor_context *ctx, const char *ref, struct cont
 	if (r < 0)
 		return r;
 	r = container_is_locked(&ctx->roots, id);
+	if (r == 1 && container_lock_is_maintenance(&ctx->roots, id))
+		return cor_fail(
+			err, COR_BUSY, EBUSY,
+			"container '%s' is busy: files are being copied into or out of it; start it when "
+			"that has ended",
+			record->name);
 	if (r == 1)
 		return cor_fail(err, COR_BUSY, EBUSY, "container '%s' is running", record->name);
 	return r < 0 ? cor_fail_errno(err, r, "container '%s': lock", record->name) : 0;

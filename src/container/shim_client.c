@@ -169,7 +169,10 @@ int shim_client_open(const char *id, int fd, struct shim_client **ret, struct co
 
 /* ---- a fresh shim ---- */
 
-static int start_program(const struct roots *roots, const char *id, int client_fd, struct cor_error *err)
+#define MAINTENANCE_LOG "maintenance.log"
+
+static int start_program(const struct roots *roots, const char *id, bool maintenance, int client_fd,
+			 struct cor_error *err)
 {
 	_free_ char *program = program_find("CORACLE_SHIM", "src/shim/coracle-shim", "coracle-shim");
 	_fd_ int dir = container_data_dir(roots, id), log = -1;
@@ -181,23 +184,27 @@ static int start_program(const struct roots *roots, const char *id, int client_f
 			CORACLE_PREFIX);
 	if (dir < 0)
 		return cor_fail_errno(err, dir, "container %.12s", id);
-	log = openat(dir, "shim.log", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	log = openat(dir, maintenance ? MAINTENANCE_LOG : "shim.log",
+		     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (log < 0)
 		return cor_fail_errno(err, errno, "container %.12s: shim.log", id);
 	return process_detach((const char *const[]){program, "--data", roots->data, "--run", roots->run,
-						    "--id", id, "--client", "3", NULL},
+						    "--id", id, "--client", "3",
+						    maintenance ? "--maintenance" : NULL, NULL},
 			      log, client_fd, err);
 }
 
 /* What a shim that ended before it could answer wrote last. */
-static int explain_death(const struct roots *roots, const char *id, int r, struct cor_error *err)
+static int explain_death(const struct roots *roots, const char *id, bool maintenance, int r,
+			 struct cor_error *err)
 {
 	_fd_ int dir = container_data_dir(roots, id);
 	_free_ char *text = NULL;
 	size_t size;
 	char *line;
 
-	if (dir < 0 || file_read(dir, "shim.log", 1 << 20, &text, &size) < 0 || !size)
+	if (dir < 0 ||
+	    file_read(dir, maintenance ? MAINTENANCE_LOG : "shim.log", 1 << 20, &text, &size) < 0 || !size)
 		return r;
 	if (text[size - 1] == '\n')
 		text[size - 1] = '\0';
@@ -206,7 +213,8 @@ static int explain_death(const struct roots *roots, const char *id, int r, struc
 			line ? line + 1 : text);
 }
 
-int shim_spawn(const struct roots *roots, const char *id, struct shim_client **ret, struct cor_error *err)
+static int spawn(const struct roots *roots, const char *id, bool maintenance, struct shim_client **ret,
+		 struct cor_error *err)
 {
 	_cleanup_(shim_client_freep) struct shim_client *client = NULL;
 	_fd_ int ours = -1, theirs = -1;
@@ -216,7 +224,7 @@ int shim_spawn(const struct roots *roots, const char *id, struct shim_client **r
 		return cor_fail_errno(err, errno, "socket pair");
 	ours = pair[0];
 	theirs = pair[1];
-	r = start_program(roots, id, theirs, err);
+	r = start_program(roots, id, maintenance, theirs, err);
 	if (r < 0)
 		return r;
 	close_fd(&theirs);
@@ -226,9 +234,20 @@ int shim_spawn(const struct roots *roots, const char *id, struct shim_client **r
 	/* It starts the machine before it looks at its clients. */
 	r = hello(client, SHIM_CALL_MS, err);
 	if (r < 0)
-		return client->conn ? r : explain_death(roots, id, r, err);
+		return client->conn ? r : explain_death(roots, id, maintenance, r, err);
 	*ret = steal_ptr(client);
 	return 0;
+}
+
+int shim_spawn(const struct roots *roots, const char *id, struct shim_client **ret, struct cor_error *err)
+{
+	return spawn(roots, id, false, ret, err);
+}
+
+int shim_spawn_maintenance(const struct roots *roots, const char *id, struct shim_client **ret,
+			   struct cor_error *err)
+{
+	return spawn(roots, id, true, ret, err);
 }
 
 /* ---- a shim that runs ---- */

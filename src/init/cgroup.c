@@ -160,6 +160,16 @@ int cgroup_kill(int group)
 	return put(group, "cgroup.kill", "1");
 }
 
+int cgroup_freeze(int group, bool freeze)
+{
+	return put(group, "cgroup.freeze", freeze ? "1" : "0");
+}
+
+bool cgroup_is_frozen(int group)
+{
+	return cgroup_keyed(group, "cgroup.events", "frozen") == 1;
+}
+
 static int append_processes(int group, pid_t **list, size_t *count)
 {
 	_free_ char *text = get(group, "cgroup.procs");

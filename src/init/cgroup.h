@@ -17,6 +17,9 @@ int cgroup_remove(const char *container_id);
 
 /* SIGKILL to all of its processes, also to those that are just being made. */
 int cgroup_kill(int group);
+/* Keeps all of its processes from running, or lets them go. It comes to pass a little later, which cgroup_is_frozen tells. 0 or -errno. */
+int cgroup_freeze(int group, bool freeze);
+bool cgroup_is_frozen(int group);
 /* The processes in it, in the guest's numbers; the caller frees *ret. */
 int cgroup_processes(int group, pid_t **ret, size_t *ret_count);
 

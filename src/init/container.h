@@ -23,6 +23,7 @@ struct container {
 	struct process *
 		first; /* its name spaces are the container's; NULL before it is made and after it is forgotten */
 	struct rpc_call *deleting; /* waits for the end of the processes */
+	unsigned freezers;         /* calls that keep its processes from running */
 	bool dying;
 };
 

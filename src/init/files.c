@@ -86,7 +86,13 @@ int files_unmount(void *service, struct rpc_call *call, const ProtobufCMessage *
 
 /* ---- where files are ---- */
 
-static int open_root(struct guest *guest, const char *container_id, struct cor_error *err)
+static bool has_process(const struct container *container)
+{
+	return container->first && process_alive(container->first) &&
+	       container->first->state != PROCESS_MAKING;
+}
+
+int files_open_root(struct guest *guest, const char *container_id, bool disk, struct cor_error *err)
 {
 	struct container *container;
 	_free_ char *path = NULL;
@@ -99,13 +105,20 @@ static int open_root(struct guest *guest, const char *container_id, struct cor_e
 	container = container_find(guest, container_id, err);
 	if (!container)
 		return -ENOENT;
-	if (container->first && process_alive(container->first) && container->first->state != PROCESS_MAKING)
+	if (!disk && has_process(container))
 		path = str_format("/proc/%d/root", container->first->pid);
 	if (path)
 		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		fd = open(container->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? cor_fail_errno(err, errno, "the root of container '%s'", container->id) : fd;
+}
+
+bool files_root_read_only(struct guest *guest, const char *container_id)
+{
+	const struct container *container = container_find(guest, container_id, NULL);
+
+	return container && container->spec->root_readonly && !has_process(container);
 }
 
 /* ---- reading ---- */
@@ -169,7 +182,7 @@ int files_read(void *service, struct rpc_call *call, const ProtobufCMessage *mes
 {
 	static const struct rpc_call_events events = {.on_writable = on_read_writable, .on_end = on_read_end};
 	const Coracle__Agent__V1__ReadFileRequest *request = (const void *)message;
-	_fd_ int root = open_root(service, request->container_id, err);
+	_fd_ int root = files_open_root(service, request->container_id, false, err);
 	struct reading *reading;
 	int fd;
 
@@ -208,7 +221,7 @@ static void give_up(struct writing *writing, const struct cor_error *err)
 static int open_writing(struct writing *writing, const Coracle__Agent__V1__WriteFileOpen *request,
 			struct cor_error *err)
 {
-	_fd_ int root = open_root(writing->guest, request->container_id, err);
+	_fd_ int root = files_open_root(writing->guest, request->container_id, false, err);
 	const char *slash = strrchr(request->path, '/');
 	const char *name = slash ? slash + 1 : request->path;
 	_free_ char *above = slash ? xstrndup(request->path, (size_t)(slash - request->path)) : NULL;

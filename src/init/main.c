@@ -10,6 +10,7 @@
 #include "init/process.h"
 #include "init/process_calls.h"
 #include "init/statistics.h"
+#include "init/tree.h"
 
 #include "agent.pb-c.h"
 
@@ -56,6 +57,15 @@ static const struct rpc_method methods[] = {
 		.client_streams = true,
 		.stream = files_write,
 	},
+	METHOD("StatPath", stat_path_request, tree_stat, .max_request = MEDIUM),
+	METHOD("SendTree", send_tree_request, tree_send),
+	{
+		.name = "ReceiveTree",
+		.request = &coracle__agent__v1__receive_tree_request__descriptor,
+		.client_streams = true,
+		.stream = tree_receive,
+	},
+	METHOD("FreezeContainer", container_ref, tree_freeze, .max_request = SMALL),
 	METHOD("GetStatistics", container_ref, statistics_get, .max_request = SMALL),
 	METHOD("ConfigureNetwork", configure_network_request, network_configure, .max_request = MEDIUM),
 	METHOD("SetTime", set_time_request, machine_set_time, .max_request = SMALL),

@@ -427,9 +427,11 @@ static int boot(struct shim *shim, struct cor_error *err)
 		return r;
 	if (getrandom(shim->secret, sizeof(shim->secret), 0) != sizeof(shim->secret))
 		return cor_fail(err, COR_INTERNAL, EIO, "no random bytes");
-	if (rotating_open(&shim->console_log, shim->data_dir, "console.log", CONSOLE_LIMIT, CONSOLE_KEEP) < 0)
+	if (rotating_open(&shim->console_log, shim->data_dir,
+			  shim->maintenance ? "maintenance-console.log" : "console.log", CONSOLE_LIMIT,
+			  CONSOLE_KEEP) < 0)
 		log_warning("the console's log cannot be written");
-	r = network_join_all(shim, err);
+	r = shim->maintenance ? 0 : network_join_all(shim, err);
 	r = r ?: start_machine(shim, err);
 	r = r ?: network_connect_all(shim, err);
 	if (r < 0)

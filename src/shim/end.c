@@ -96,6 +96,9 @@ static void write_state(struct shim *shim)
 	struct cor_error err;
 	int r;
 
+	/* How it ended, if it has ever run, is written already. */
+	if (shim->maintenance)
+		return;
 	if (shim->record.auto_remove)
 		r = container_remove_files(&shim->roots, shim->id, shim->record.name, &err);
 	else
@@ -110,7 +113,8 @@ static void tell(struct shim *shim)
 	shim->told = true;
 	/* Whoever hears of the end may want the name or the address again. */
 	network_leave_all(shim);
-	container_log_close(&shim->log, clock_realtime_ns());
+	if (!shim->maintenance)
+		container_log_close(&shim->log, clock_realtime_ns());
 	/* Without the lock it is another shim's container. */
 	if (shim->lock_fd >= 0) {
 		unlinkat(shim->run_dir, "shim.sock", 0);

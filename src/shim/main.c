@@ -49,7 +49,7 @@ static int open_container(struct shim *shim, struct cor_error *err)
 	int r = container_lock(&shim->roots, shim->id, &shim->lock_fd, err);
 
 	if (r == 0)
-		container_lock_sign(shim->lock_fd);
+		container_lock_sign(shim->lock_fd, shim->maintenance);
 	r = r ?: container_record_read(&shim->roots, shim->id, &shim->record, err);
 	if (r < 0)
 		return r;
@@ -57,7 +57,7 @@ static int open_container(struct shim *shim, struct cor_error *err)
 	shim->run_dir = container_run_dir(&shim->roots, shim->id);
 	if (shim->data_dir < 0 || shim->run_dir < 0)
 		return cor_fail_errno(err, MIN(shim->data_dir, shim->run_dir), "container %.12s", shim->id);
-	r = container_log_open(&shim->log, shim->data_dir, LOG_LIMIT, LOG_KEEP);
+	r = shim->maintenance ? 0 : container_log_open(&shim->log, shim->data_dir, LOG_LIMIT, LOG_KEEP);
 	if (r < 0)
 		log_warning("the container's log cannot be written: %s", strerror(-r));
 	return 0;
@@ -77,6 +77,8 @@ static int record_start(struct shim *shim, struct cor_error *err)
 {
 	struct container_state state = {.status = COR_RUNNING, .started_ns = clock_realtime_ns()};
 
+	if (shim->maintenance)
+		return 0;
 	keep_spare(shim);
 	return container_state_write(&shim->roots, shim->id, &state, err);
 }
@@ -244,15 +246,18 @@ static int probe(const struct roots *roots, struct cor_error *err)
 struct arguments {
 	const char *data, *run, *id;
 	int client;
-	bool probe;
+	bool maintenance, probe;
 };
 
 static int parse(int argc, char **argv, struct arguments *args)
 {
-	static const struct option options[] = {
-		{"data", required_argument, NULL, 'd'}, {"run", required_argument, NULL, 'r'},
-		{"id", required_argument, NULL, 'i'},   {"client", required_argument, NULL, 'c'},
-		{"probe", no_argument, NULL, 'p'},      {0}};
+	static const struct option options[] = {{"data", required_argument, NULL, 'd'},
+						{"run", required_argument, NULL, 'r'},
+						{"id", required_argument, NULL, 'i'},
+						{"client", required_argument, NULL, 'c'},
+						{"maintenance", no_argument, NULL, 'm'},
+						{"probe", no_argument, NULL, 'p'},
+						{0}};
 	int letter;
 
 	while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -268,6 +273,9 @@ static int parse(int argc, char **argv, struct arguments *args)
 			break;
 		case 'c':
 			args->client = atoi(optarg);
+			break;
+		case 'm':
+			args->maintenance = true;
 			break;
 		case 'p':
 			args->probe = true;
@@ -321,6 +329,7 @@ int main(int argc, char **argv)
 		signal(SIGPIPE, SIG_IGN);
 		fcntl(args.client, F_SETFD, FD_CLOEXEC);
 		memcpy(shim.id, args.id, ID_SIZE);
+		shim.maintenance = args.maintenance;
 		prctl(PR_SET_NAME, "coracle-shim");
 		r = serve(&shim, args.client, &err);
 	}

@@ -158,7 +158,9 @@ static int start(void *service, struct rpc_call *call, const ProtobufCMessage *r
 	    shim->starts.count)
 		return cor_fail(err, COR_BUSY, EBUSY, "container %.12s is running", shim->id);
 	r = waiting_add(shim, &shim->starts, call, err);
-	if (r == 0 && shim->stage == READY)
+	if (r == 0 && shim->stage == READY && shim->maintenance)
+		service_answer_starts(shim);
+	else if (r == 0 && shim->stage == READY)
 		guest_start(shim);
 	return r;
 }
@@ -388,7 +390,8 @@ static int statistics(void *service, struct rpc_call *call, const ProtobufCMessa
 /* Those that last as long as a process, or as a client takes for its data. */
 static bool may_last(const char *method)
 {
-	static const char *const names[] = {"WaitProcess", "AttachProcess", "ReadFile", "WriteFile"};
+	static const char *const names[] = {"WaitProcess", "AttachProcess", "ReadFile",    "WriteFile",
+					    "StatPath",    "SendTree",      "ReceiveTree", "FreezeContainer"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (str_equal(method, names[i]))

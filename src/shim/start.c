@@ -84,8 +84,14 @@ static void create_process(struct shim *shim)
 
 static void prepared(struct shim *shim)
 {
-	if (--shim->preparing == 0)
+	if (--shim->preparing)
+		return;
+	if (!shim->maintenance) {
 		create_process(shim);
+		return;
+	}
+	shim->stage = READY;
+	service_answer_starts(shim);
 }
 
 static void on_entropy(const ProtobufCMessage *response, const struct cor_error *status, void *user)

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An entry's parent is opened by its path and kept for the entries after it. A folder gets its permissions and times when an entry comes that is not below it, since
+ * what is written into it changes its times, and it may not be writable for its owner. */
+#include "copy/write.h"
+
+#include "base/file.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#define SET_IDS         (mode_t)(S_ISUID | S_ISGID)
+#define LINKS_BYTES_MAX (64u << 20) /* of the paths that hard links may lead to */
+#define ZEROS_MIN       4096u       /* as many at once are not written */
+#define OPEN_FOLDERS    128u
+
+/* A folder whose attributes are still to be set. */
+struct folder {
+	char *path;
+	int fd; /* -1: it is so far out that it was closed */
+	mode_t mode;
+	int64_t mtime;
+	uint32_t mtime_ns;
+};
+
+struct copy_writer {
+	int dir;
+	struct copy_writing how;
+	int parent; /* of the last entry; -1 */
+	char *parent_path;
+	/* The file that is being written; of its entry only what is kept here is good. */
+	int file;
+	char *path;
+	struct copy_entry entry;
+	struct copy_attribute *attributes;
+	uint64_t end;           /* of what was written */
+	struct folder *folders; /* each below the one before */
+	size_t folder_count, folder_capacity;
+	char **known; /* a hash table of paths of files with several names */
+	size_t known_count, known_capacity, known_bytes;
+	uint64_t entries, bytes, left_out;
+};
+
+struct copy_writer *copy_writer_new(int dir, const struct copy_writing *how)
+{
+	struct copy_writer *writer = xcalloc(1, sizeof(*writer));
+
+	*writer = (struct copy_writer){.dir = dir, .how = *how, .parent = -1, .file = -1};
+	writer->how.name = xstrdup(how->name ? how->name : "");
+	return writer;
+}
+
+static void forget_attributes(struct copy_writer *writer)
+{
+	for (size_t i = 0; writer->attributes && i < writer->entry.attribute_count; i++) {
+		free((char *)(uintptr_t)writer->attributes[i].name);
+		free((void *)(uintptr_t)writer->attributes[i].value);
+	}
+	free(writer->attributes);
+	writer->attributes = NULL;
+}
+
+void copy_writer_free(struct copy_writer *writer)
+{
+	if (!writer)
+		return;
+	for (size_t i = 0; i < writer->folder_count; i++) {
+		free(writer->folders[i].path);
+		close_fd(&writer->folders[i].fd);
+	}
+	for (size_t i = 0; i < writer->known_capacity; i++)
+		free(writer->known[i]);
+	close_fd(&writer->parent);
+	close_fd(&writer->file);
+	forget_attributes(writer);
+	free(writer->parent_path);
+	free(writer->path);
+	free(writer->folders);
+	free(writer->known);
+	free((char *)(uintptr_t)writer->how.name);
+	free(writer);
+}
+
+static int fail(int error, const char *path, struct cor_error *err)
+{
+	return cor_fail_errno(err, error, "write '%.256s'", *path ? path : ".");
+}
+
+/* ---- finding the place ---- */
+
+/* Below the folder. A descriptor or -errno. */
+static int open_place(const struct copy_writer *writer, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.resolve =
+			writer->how.hostile ? RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS : RESOLVE_NO_MAGICLINKS,
+	};
+	int fd;
+
+	do
+		fd = (int)syscall(SYS_openat2, writer->dir, *path ? path : ".", &how, sizeof(how));
+	while (fd < 0 && errno == EAGAIN);
+	return fd < 0 ? -errno : fd;
+}
+
+static const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static int make_parents(const struct copy_writer *writer, const char *path)
+{
+	for (const char *p = path, *slash; p; p = slash ? slash + 1 : NULL) {
+		_free_ char *above = xstrndup(path, p > path ? (size_t)(p - path) - 1 : 0), *name = NULL;
+		_fd_ int fd = open_place(writer, above, O_PATH | O_DIRECTORY);
+
+		slash = strchr(p, '/');
+		name = xstrndup(p, slash ? (size_t)(slash - p) : strlen(p));
+		if (fd < 0)
+			return fd;
+		if (mkdirat(fd, name, 0755) < 0 && errno != EEXIST)
+			return -errno;
+	}
+	return open_place(writer, path, O_PATH | O_DIRECTORY);
+}
+
+/* The folder that holds the entry; kept for the next one. */
+static int find_parent(struct copy_writer *writer, const char *path, struct cor_error *err)
+{
+	const char *last = last_part(path);
+	size_t size = last > path ? (size_t)(last - path) - 1 : 0;
+	int fd;
+
+	if (writer->parent >= 0 && strlen(writer->parent_path) == size &&
+	    strncmp(writer->parent_path, path, size) == 0)
+		return writer->parent;
+	close_fd(&writer->parent);
+	free(writer->parent_path);
+	writer->parent_path = xstrndup(path, size);
+	fd = open_place(writer, writer->parent_path, O_PATH | O_DIRECTORY);
+	if (fd == -ENOENT)
+		fd = make_parents(writer, writer->parent_path);
+	if (fd == -ELOOP || fd == -EXDEV)
+		return cor_fail(err, COR_CORRUPT, ELOOP,
+				"'%.256s' would be written through a symbolic link: nothing is", path);
+	if (fd < 0)
+		return fail(fd, path, err);
+	writer->parent = fd;
+	return fd;
+}
+
+/* Takes away what has the entry's name. */
+static int clear_place(int parent, const char *path, struct cor_error *err)
+{
+	struct stat st;
+
+	if (fstatat(parent, last_part(path), &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fail(errno, path, err);
+	if (S_ISDIR(st.st_mode))
+		return cor_fail(err, COR_BUSY, EISDIR,
+				"'%.256s' is a directory, and what would replace it is none", path);
+	return unlinkat(parent, last_part(path), 0) < 0 && errno != ENOENT ? fail(errno, path, err) : 0;
+}
+
+/* ---- attributes ---- */
+
+static mode_t permissions(const struct copy_writer *writer, const struct copy_entry *entry)
+{
+	bool keep = !writer->how.hostile || writer->how.owners == COPY_OWNERS_KEPT;
+
+	return entry->mode & 07777 & ~(keep ? 0 : SET_IDS);
+}
+
+/* An ordinary user cannot give files away. */
+static int give_away(const struct copy_writer *writer, int dir, const char *name, int flags,
+		     const struct copy_entry *entry)
+{
+	bool kept = writer->how.owners == COPY_OWNERS_KEPT;
+	int r;
+
+	if (writer->how.owners == COPY_OWNERS_MINE)
+		return 0;
+	r = fchownat(dir, name, kept ? entry->uid : 0, kept ? entry->gid : 0, flags);
+	return r < 0 && !(kept && errno == EPERM && geteuid() != 0) ? -errno : 0;
+}
+
+/* One that the file system does not take is left out. */
+static int put_attributes(const struct copy_writer *writer, int fd, const struct copy_entry *entry)
+{
+	for (size_t i = 0; i < entry->attribute_count; i++) {
+		const struct copy_attribute *a = &entry->attributes[i];
+
+		if (writer->how.hostile && !str_after(a->name, "user."))
+			continue;
+		if (fsetxattr(fd, a->name, a->value, a->size, 0) < 0 && errno != EOPNOTSUPP &&
+		    errno != EPERM && errno != ENOTSUP)
+			return -errno;
+	}
+	return 0;
+}
+
+static int set_times(int fd, int64_t mtime, uint32_t mtime_ns)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = mtime, .tv_nsec = mtime_ns}};
+
+	return futimens(fd, times) < 0 ? -errno : 0;
+}
+
+/* ---- folders ---- */
+
+static int complete_folder(struct copy_writer *writer, struct folder *folder, struct cor_error *err)
+{
+	_free_ char *path = folder->path;
+	_fd_ int fd =
+		folder->fd >= 0 ? folder->fd : open_place(writer, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	int r = fd < 0 ? fd : 0;
+
+	if (r == 0 && fchmod(fd, folder->mode) < 0)
+		r = -errno;
+	r = r ?: set_times(fd, folder->mtime, folder->mtime_ns);
+	return r < 0 ? fail(r, path, err) : 0;
+}
+
+/* Those that `path` is not below; NULL: all. */
+static int complete_folders(struct copy_writer *writer, const char *path, struct cor_error *err)
+{
+	while (writer->folder_count) {
+		struct folder *last = &writer->folders[writer->folder_count - 1];
+		int r;
+
+		if (path && copy_path_below(path, last->path) && strcmp(path, last->path) != 0)
+			return 0;
+		writer->folder_count--;
+		r = complete_folder(writer, last, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Takes over fd. */
+static void remember_folder(struct copy_writer *writer, int fd, const struct copy_entry *entry)
+{
+	if (writer->folder_count >= OPEN_FOLDERS)
+		close_fd(&writer->folders[writer->folder_count - OPEN_FOLDERS].fd);
+	if (writer->folder_count == writer->folder_capacity) {
+		writer->folder_capacity = writer->folder_capacity ? 2 * writer->folder_capacity : 16;
+		writer->folders =
+			xreallocarray(writer->folders, writer->folder_capacity, sizeof(*writer->folders));
+	}
+	writer->folders[writer->folder_count++] = (struct folder){
+		.path = xstrdup(entry->path),
+		.fd = fd,
+		.mode = permissions(writer, entry),
+		.mtime = entry->mtime,
+		.mtime_ns = entry->mtime_ns,
+	};
+}
+
+static int put_folder(struct copy_writer *writer, int parent, const struct copy_entry *entry,
+		      struct cor_error *err)
+{
+	const char *name = last_part(entry->path);
+	_fd_ int fd = -1;
+	struct stat st;
+	int r;
+
+	/* Our own until it is complete. */
+	if (mkdirat(parent, name, 0700) < 0) {
+		if (errno != EEXIST)
+			return fail(errno, entry->path, err);
+		if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return fail(errno, entry->path, err);
+		if (!S_ISDIR(st.st_mode))
+			return cor_fail(err, COR_BUSY, ENOTDIR,
+					"'%.256s' is no directory, and what would replace it is one",
+					entry->path);
+	}
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fail(errno, entry->path, err);
+	r = give_away(writer, fd, "", AT_EMPTY_PATH, entry);
+	r = r ?: put_attributes(writer, fd, entry);
+	if (r < 0)
+		return fail(r, entry->path, err);
+	remember_folder(writer, steal_fd(&fd), entry);
+	return 0;
+}
+
+/* ---- files with several names ---- */
+
+static char **known_slot(const struct copy_writer *writer, const char *path)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	size_t i;
+
+	for (const char *p = path; *p; p++)
+		hash = (hash ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+	for (i = (size_t)(hash >> 16) & (writer->known_capacity - 1);
+	     writer->known[i] && strcmp(writer->known[i], path) != 0;)
+		i = (i + 1) & (writer->known_capacity - 1);
+	return &writer->known[i];
+}
+
+static bool is_known(const struct copy_writer *writer, const char *path)
+{
+	return writer->known_capacity && *known_slot(writer, path);
+}
+
+static void grow_known(struct copy_writer *writer)
+{
+	char **old = writer->known;
+	size_t count = writer->known_capacity;
+
+	writer->known_capacity = count ? 2 * count : 256;
+	writer->known = xcalloc(writer->known_capacity, sizeof(*writer->known));
+	for (size_t i = 0; i < count; i++)
+		if (old[i])
+			*known_slot(writer, old[i]) = old[i];
+	free(old);
+}
+
+static int note_known(struct copy_writer *writer, const struct copy_entry *entry, struct cor_error *err)
+{
+	char **slot;
+
+	if (!writer->how.hostile || entry->links < 2)
+		return 0;
+	if (2 * writer->known_count >= writer->known_capacity)
+		grow_known(writer);
+	slot = known_slot(writer, entry->path);
+	if (*slot)
+		return 0;
+	*slot = xstrdup(entry->path);
+	writer->known_count++;
+	writer->known_bytes += sizeof(*slot) + strlen(entry->path);
+	return writer->known_bytes > LINKS_BYTES_MAX
+		       ? cor_fail(err, COR_EXHAUSTED, EFBIG, "too many files with several names")
+		       : 0;
+}
+
+static int put_hard_link(struct copy_writer *writer, int parent, const struct copy_entry *entry,
+			 struct cor_error *err)
+{
+	_free_ char *above = NULL;
+	_fd_ int dir = -1;
+	const char *last = last_part(entry->hard_link);
+	int r;
+
+	if (writer->how.hostile && !is_known(writer, entry->hard_link))
+		return cor_fail(err, COR_CORRUPT, EXDEV,
+				"'%.256s' is a hard link to '%.256s', which was not sent before", entry->path,
+				entry->hard_link);
+	if (strcmp(entry->path, entry->hard_link) == 0)
+		return 0;
+	above = xstrndup(entry->hard_link,
+			 last > entry->hard_link ? (size_t)(last - entry->hard_link) - 1 : 0);
+	dir = open_place(writer, above, O_PATH | O_DIRECTORY);
+	if (dir < 0)
+		return fail(dir, entry->hard_link, err);
+	r = clear_place(parent, entry->path, err);
+	if (r < 0)
+		return r;
+	return linkat(dir, last, parent, last_part(entry->path), 0) < 0 ? fail(errno, entry->path, err) : 0;
+}
+
+/* ---- the other kinds ---- */
+
+/* What is set once the contents are there: writing takes capabilities away. */
+static void remember_file(struct copy_writer *writer, const struct copy_entry *entry)
+{
+	free(writer->path);
+	forget_attributes(writer);
+	writer->path = xstrdup(entry->path);
+	writer->end = 0;
+	writer->entry = *entry;
+	if (entry->attribute_count)
+		writer->attributes = xcalloc(entry->attribute_count, sizeof(*writer->attributes));
+	for (size_t i = 0; i < entry->attribute_count; i++) {
+		const struct copy_attribute *a = &entry->attributes[i];
+
+		writer->attributes[i] = (struct copy_attribute){
+			xstrdup(a->name), a->size ? xmemdup(a->value, a->size) : NULL, a->size};
+	}
+	writer->entry.attributes = writer->attributes;
+}
+
+static int put_file(struct copy_writer *writer, int parent, const struct copy_entry *entry,
+		    struct cor_error *err)
+{
+	const char *name = last_part(entry->path);
+	int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, r = 0;
+
+	writer->file = openat(parent, name, flags, 0600);
+	if (writer->file < 0 && errno == EEXIST) {
+		r = clear_place(parent, entry->path, err);
+		if (r < 0)
+			return r;
+		writer->file = openat(parent, name, flags, 0600);
+	}
+	if (writer->file < 0)
+		return fail(errno, entry->path, err);
+	r = give_away(writer, writer->file, "", AT_EMPTY_PATH, entry);
+	if (r < 0)
+		return fail(r, entry->path, err);
+	remember_file(writer, entry);
+	return note_known(writer, entry, err);
+}
+
+static int complete_file(struct copy_writer *writer, struct cor_error *err)
+{
+	const struct copy_entry *entry = &writer->entry;
+	_fd_ int fd = steal_fd(&writer->file);
+	int r = 0;
+
+	if (fd < 0)
+		return 0;
+	/* What nothing covers is a hole. */
+	if (writer->end < entry->size && ftruncate(fd, (off_t)entry->size) < 0)
+		return fail(errno, writer->path, err);
+	if (fchmod(fd, permissions(writer, entry)) < 0)
+		return fail(errno, writer->path, err);
+	r = put_attributes(writer, fd, entry);
+	r = r ?: set_times(fd, entry->mtime, entry->mtime_ns);
+	return r < 0 ? fail(r, writer->path, err) : 0;
+}
+
+/* By name, because such files are not opened: the mode is right from the start, as far as the process's umask lets it be. */
+static int make_node(const struct copy_writer *writer, int parent, const char *name,
+		     const struct copy_entry *entry)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
+				    {.tv_sec = entry->mtime, .tv_nsec = entry->mtime_ns}};
+	mode_t mode = (entry->mode & S_IFMT) | permissions(writer, entry);
+	int r;
+
+	if (S_ISLNK(entry->mode))
+		r = symlinkat(entry->target, parent, name);
+	else
+		r = mknodat(parent, name, mode, makedev(entry->major, entry->minor));
+	if (r < 0)
+		return -errno;
+	r = give_away(writer, parent, name, AT_SYMLINK_NOFOLLOW, entry);
+	if (r == 0 && utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		r = -errno;
+	return r;
+}
+
+static int put_node(struct copy_writer *writer, int parent, const struct copy_entry *entry,
+		    struct cor_error *err)
+{
+	int r;
+
+	if (writer->how.hostile && (S_ISCHR(entry->mode) || S_ISBLK(entry->mode))) {
+		writer->left_out++;
+		return 0;
+	}
+	r = clear_place(parent, entry->path, err);
+	if (r < 0)
+		return r;
+	r = make_node(writer, parent, last_part(entry->path), entry);
+	return r < 0 ? fail(r, entry->path, err) : note_known(writer, entry, err);
+}
+
+/* ---- the sink ---- */
+
+static int put_top(const struct copy_entry *entry, struct cor_error *err)
+{
+	/* It is there, and stays as it is. */
+	return S_ISDIR(entry->mode) ? 0 : cor_fail(err, COR_CORRUPT, ENOTDIR, "what came is no directory");
+}
+
+static int take_entry(void *user, const struct copy_entry *entry, struct cor_error *err)
+{
+	struct copy_writer *writer = user;
+	int r = complete_file(writer, err), parent;
+
+	r = r ?: complete_folders(writer, entry->path, err);
+	if (r < 0)
+		return r;
+	if (!copy_path_below(entry->path, writer->how.name))
+		return cor_fail(err, COR_CORRUPT, EBADMSG, "'%.256s' came, which nobody asked for",
+				entry->path);
+	writer->entries++;
+	if (!*entry->path)
+		return put_top(entry, err);
+	parent = find_parent(writer, entry->path, err);
+	if (parent < 0)
+		return parent;
+	if (entry->hard_link)
+		return put_hard_link(writer, parent, entry, err);
+	switch (entry->mode & S_IFMT) {
+	case S_IFREG:
+		return put_file(writer, parent, entry, err);
+	case S_IFDIR:
+		return put_folder(writer, parent, entry, err);
+	default:
+		return put_node(writer, parent, entry, err);
+	}
+}
+
+static bool all_zeros(const uint8_t *data, size_t size)
+{
+	return size >= ZEROS_MIN && data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
+}
+
+static int take_data(void *user, uint64_t offset, const void *data, size_t size, struct cor_error *err)
+{
+	struct copy_writer *writer = user;
+	const uint8_t *p = data;
+
+	writer->bytes += size;
+	if (all_zeros(data, size))
+		return 0;
+	writer->end = offset + size;
+	while (size) {
+		ssize_t n = pwrite(writer->file, p, size, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return fail(n < 0 ? errno : ENOSPC, writer->path, err);
+		p += n;
+		offset += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+struct copy_sink copy_writer_sink(struct copy_writer *writer)
+{
+	return (struct copy_sink){.entry = take_entry, .data = take_data, .user = writer};
+}
+
+int copy_writer_end(struct copy_writer *writer, struct cor_error *err)
+{
+	int r = complete_file(writer, err);
+
+	return r ?: complete_folders(writer, NULL, err);
+}
+
+uint64_t copy_writer_entries(const struct copy_writer *writer)
+{
+	return writer->entries;
+}
+
+uint64_t copy_writer_bytes(const struct copy_writer *writer)
+{
+	return writer->bytes;
+}
+
+uint64_t copy_writer_left_out(const struct copy_writer *writer)
+{
+	return writer->left_out;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plain, blocking, straight through: whoever does not want it any more kills it. */
+#include "init/tree_worker.h"
+
+#include "agent.pb-c.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "copy/message.h"
+#include "copy/walk.h"
+#include "copy/write.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#define TAG_REQUEST_ITEMS 0x12 /* ReceiveTreeRequest.items */
+
+struct worker {
+	const struct tree_job *job;
+	int in, out, links; /* links: init's own /proc/self/fd, in which an open file tells its path */
+};
+
+/* ---- speaking with init ---- */
+
+static int write_frame(int fd, enum tree_word word, const struct iovec *parts, int count)
+{
+	struct tree_frame frame = {.word = word};
+	struct iovec all[3] = {{.iov_base = &frame, .iov_len = sizeof(frame)}}, *next = all;
+
+	for (int i = 0; i < count; i++) {
+		all[1 + i] = parts[i];
+		frame.size += (uint32_t)parts[i].iov_len;
+	}
+	for (count++; count;) {
+		ssize_t n = writev(fd, next, count);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		for (; count && (size_t)n >= next->iov_len; next++, count--)
+			n -= (ssize_t)next->iov_len;
+		if (count) {
+			next->iov_base = (char *)next->iov_base + n;
+			next->iov_len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static int send_message(void *user, const void *head, size_t head_size, const void *body, size_t body_size,
+			struct cor_error *err)
+{
+	struct worker *worker = user;
+	struct iovec parts[2] = {{(void *)(uintptr_t)head, head_size}, {(void *)(uintptr_t)body, body_size}};
+	int r = write_frame(worker->out, TREE_MESSAGE, parts, body_size ? 2 : 1);
+
+	return r < 0 ? cor_fail_errno(err, r, "answer") : 0;
+}
+
+static int send_packed(struct worker *worker, const ProtobufCMessage *message, struct cor_error *err)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+	_free_ uint8_t *packed = xmalloc(size);
+
+	protobuf_c_message_pack(message, packed);
+	return send_message(worker, packed, size, NULL, 0, err);
+}
+
+/* ---- what a path stands for ---- */
+
+/* Where a link leads, as the container sees it; where that is nowhere, what it says. */
+static char *resolve(const struct worker *worker, const char *path)
+{
+	_fd_ int fd = open(path, O_PATH | O_CLOEXEC);
+	_free_ char *name = str_format("%d", fd);
+	char target[COPY_PATH_MAX + 1];
+	ssize_t n = fd < 0 ? readlink(path, target, sizeof(target))
+			   : readlinkat(worker->links, name, target, sizeof(target));
+
+	return n > 0 && (size_t)n < sizeof(target) ? xstrndup(target, (size_t)n) : NULL;
+}
+
+static int tell(struct worker *worker, struct cor_error *err)
+{
+	Coracle__Agent__V1__TreeEntry answer = CORACLE__AGENT__V1__TREE_ENTRY__INIT;
+	const char *path = worker->job->path;
+	_free_ char *target = NULL;
+	struct stat st;
+
+	/* Below a file there is nothing either. */
+	if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOTDIR ? cor_fail(err, COR_NOT_FOUND, errno, "'%.256s' in the container: %s",
+						   path, strerror(errno))
+					: cor_fail_errno(err, errno, "'%.256s' in the container", path);
+	answer.mode = st.st_mode;
+	answer.uid = st.st_uid;
+	answer.gid = st.st_gid;
+	answer.size = (uint64_t)st.st_size;
+	answer.mtime = st.st_mtim.tv_sec;
+	answer.mtime_ns = (uint32_t)st.st_mtim.tv_nsec;
+	if (S_ISLNK(st.st_mode))
+		target = resolve(worker, path);
+	if (target)
+		answer.target = (ProtobufCBinaryData){.data = (uint8_t *)target, .len = strlen(target)};
+	return send_packed(worker, &answer.base, err);
+}
+
+/* ---- out of the container ---- */
+
+/* A last part that is nothing or "." stands for the folder itself, through links. */
+static int split(const char *path, int *ret_dir, const char **ret_last, struct cor_error *err)
+{
+	const char *slash = strrchr(path, '/');
+	const char *last = slash ? slash + 1 : path;
+	bool whole = !*last || strcmp(last, ".") == 0;
+	_free_ char *above = whole ? xstrdup(path) : xstrndup(path, (size_t)(last - path));
+
+	*ret_dir = open(*above ? above : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_dir < 0)
+		return cor_fail_errno(err, errno, "'%.256s' in the container", path);
+	*ret_last = whole ? "." : last;
+	return 0;
+}
+
+static int send_tree(struct worker *worker, struct cor_error *err)
+{
+	_cleanup_(copy_packer_release) struct copy_packer packer = {.send = send_message, .user = worker};
+	const struct tree_job *job = worker->job;
+	const struct copy_walk walk = {
+		.sink = copy_packer_sink(&packer),
+		.name = job->name,
+		.attributes = job->details ? COPY_ALL_ATTRIBUTES : COPY_NO_ATTRIBUTES,
+		.details = job->details,
+		.only_metadata = job->only_metadata,
+		.wanted = job->wanted,
+		.wanted_size = job->wanted_size,
+	};
+	_fd_ int dir = -1;
+	const char *last = NULL;
+	int r = split(job->path, &dir, &last, err);
+
+	r = r ?: copy_walk(dir, last, &walk, err);
+	return r ?: copy_packer_flush(&packer, err);
+}
+
+/* ---- into the container ---- */
+
+/* 1 with a message, 0 at the end. */
+static int read_frame(struct worker *worker, uint8_t **buffer, size_t *capacity, size_t *ret_size)
+{
+	struct tree_frame frame;
+	int r = fd_read_all(worker->in, &frame, sizeof(frame));
+
+	if (r < 0 || frame.word == TREE_DONE)
+		return r;
+	if (frame.size > *capacity) {
+		*capacity = frame.size;
+		*buffer = xreallocarray(*buffer, frame.size, 1);
+	}
+	r = fd_read_all(worker->in, *buffer, frame.size);
+	*ret_size = frame.size;
+	return r < 0 ? r : 1;
+}
+
+/* The items of a request, which stand in it as they are. */
+static int find_items(const uint8_t *request, size_t size, const uint8_t **ret, size_t *ret_size)
+{
+	uint64_t length = 0;
+	size_t at = 1;
+
+	if (size < 2 || request[0] != TAG_REQUEST_ITEMS)
+		return -EPROTO;
+	for (unsigned shift = 0; shift < 35; shift += 7) {
+		if (at == size)
+			return -EPROTO;
+		length |= (uint64_t)(request[at] & 0x7f) << shift;
+		if (!(request[at++] & 0x80))
+			break;
+	}
+	if (length != size - at)
+		return -EPROTO;
+	*ret = request + at;
+	*ret_size = size - at;
+	return 0;
+}
+
+static int take_all(struct worker *worker, struct copy_unpacker *unpacker, struct cor_error *err)
+{
+	_free_ uint8_t *buffer = NULL;
+	const uint8_t *items = NULL;
+	size_t capacity = 0, size = 0;
+	int r;
+
+	while ((r = read_frame(worker, &buffer, &capacity, &size)) > 0) {
+		if (find_items(buffer, size, &items, &size) < 0)
+			return cor_fail(err, COR_INVALID, EPROTO, "a request of ReceiveTree has no items");
+		r = copy_unpack(unpacker, items, size, err);
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? cor_fail_errno(err, r, "requests") : 0;
+}
+
+static int receive_tree(struct worker *worker, struct cor_error *err)
+{
+	Coracle__Agent__V1__ReceiveTreeResponse answer = CORACLE__AGENT__V1__RECEIVE_TREE_RESPONSE__INIT;
+	const struct copy_writing how = {.owners = worker->job->keep_owners ? COPY_OWNERS_KEPT
+									    : COPY_OWNERS_ROOT};
+	_fd_ int dir = open(worker->job->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(copy_writer_freep) struct copy_writer *writer = NULL;
+	struct copy_unpacker unpacker = {0};
+	int r;
+
+	if (dir < 0)
+		return cor_fail_errno(err, errno, "'%.256s' in the container", worker->job->path);
+	writer = copy_writer_new(dir, &how);
+	unpacker.sink = copy_writer_sink(writer);
+	r = take_all(worker, &unpacker, err);
+	r = r ?: copy_writer_end(writer, err);
+	if (r < 0)
+		return r;
+	answer.entries = copy_writer_entries(writer);
+	answer.bytes = copy_writer_bytes(writer);
+	return send_packed(worker, &answer.base, err);
+}
+
+/* ---- the process ---- */
+
+/* Whatever else init has open is none of its business. */
+static int keep_only(struct worker *worker, int *root)
+{
+	int *kept[] = {&worker->in, &worker->out, &worker->links, root};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		/* Above all of them first, so that none is overwritten. */
+		int fd = *kept[i] < 0 ? -1 : fcntl(*kept[i], F_DUPFD_CLOEXEC, 1000);
+
+		if (fd < 0 && *kept[i] >= 0)
+			return -errno;
+		*kept[i] = fd;
+	}
+	return syscall(SYS_close_range, 3u, 999u, 0u) < 0 ? -errno : 0;
+}
+
+static int work(struct worker *worker, struct cor_error *err)
+{
+	int root = worker->job->root, r = keep_only(worker, &root);
+
+	if (r == 0 && (fchdir(root) < 0 || chroot(".") < 0))
+		r = -errno;
+	if (r < 0)
+		return cor_fail_errno(err, r, "enter the container");
+	close_fd(&root);
+	umask(0);
+	switch (worker->job->kind) {
+	case TREE_STAT:
+		return tell(worker, err);
+	case TREE_SEND:
+		return send_tree(worker, err);
+	default:
+		return receive_tree(worker, err);
+	}
+}
+
+_Noreturn void tree_work(const struct tree_job *job, int in, int out)
+{
+	struct worker worker = {
+		.job = job,
+		.in = in,
+		.out = out,
+		.links = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+	};
+	struct cor_error err = {0};
+	int r = work(&worker, &err);
+
+	(void)write_frame(worker.out, r < 0 ? TREE_FAILURE : TREE_DONE,
+			  &(struct iovec){.iov_base = &err, .iov_len = sizeof(err)}, r < 0 ? 1 : 0);
+	_exit(0);
+}
