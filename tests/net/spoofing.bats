@@ -22,7 +22,10 @@ teardown_file() {
 	namespaces_end
 }
 setup() { load lib; }
-teardown() { [[ -z ${listeners-} ]] || kill "${listeners[@]}" || true; }
+teardown() {
+	kill -CONT "$(vmm_of victim)"
+	[[ -z ${listeners-} ]] || kill "${listeners[@]}" || true
+}
 
 # listen: what comes by at the bridge and at each port goes into $WORK/DEVICE.pcap, from the return on. deaf: no more.
 listen() {
@@ -75,9 +78,13 @@ send_frames() {
 	for mac in 02:00:00:00:00:66 02:00:00:00:00:0b 02:00:00:00:00:0a; do
 		in_attacker "echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad; ip link set eth0 down; ip addr flush dev eth0; ip link set eth0 address $mac; ip addr add $victim/24 dev eth0; ip link set eth0 up
 			ip -6 addr add $victim6/64 dev eth0; ip route add default via 10.209.0.1"
+		# The other's own words, and what the host asks it, would be taken for the attacker's.
+		inside ip neigh flush dev "$BRIDGE"
+		kill -STOP "$(vmm_of victim)"
 		listen
 		in_attacker "arping -q -c 1 -U -I eth0 $victim; arping -q -c 1 -A -I eth0 $victim; ping -c 1 -W 1 10.209.0.1; ping -c 1 -W 1 198.51.100.1; ping -6 -c 1 -W 1 ${victim6%%::*}::1; true"
 		deaf
+		kill -CONT "$(vmm_of victim)"
 		# It did what it could.
 		[ "$(caught "$ATTACKER" "ether src $mac and arp src host $victim" | wc -l)" -ge 2 ]
 		[ "$(caught "$ATTACKER" "ether src $mac and ip6 src host $victim6" | wc -l)" -ge 1 ]
