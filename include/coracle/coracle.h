@@ -2,6 +2,7 @@
 /* libcoracle: containers, each in a virtual machine of its own. */
 #pragma once
 
+#include "coracle/commit.h"
 #include "coracle/container.h"
 #include "coracle/context.h"
 #include "coracle/copy.h"

@@ -11,7 +11,7 @@
 static const struct {
 	const char *path, *words;
 } table[] = {
-	{"coracle", "stats pause unpause rename top diff export "
+	{"coracle", "stats pause unpause rename top "
 		    "restart build compose"},
 	{"coracle image", "build"},
 	{"coracle run", RUN_OPTIONS},
