@@ -146,16 +146,22 @@ def await_guests(side):
         in_guest(side, f"near roundtrip serve {ROUND_TRIP} >/dev/null </dev/null &", guest)
 
 
-def gigabits(report):
-    return json.loads(report)["end"]["sum_received"]["bits_per_second"] / 1e9
+def gigabits(iperf3):
+    """iperf3's server does not listen for a moment after each client."""
+    for _ in range(PATIENCE * 10):
+        report = json.loads(iperf3())
+        if "error" not in report:
+            return report["end"]["sum_received"]["bits_per_second"] / 1e9
+        time.sleep(0.1)
+    raise RuntimeError(report["error"])
 
 
 def transfer(*options):
-    return lambda side: gigabits(side.host.run("iperf3", "-J", "-c", side.guests[0], "-t", SECONDS, *options, timeout=PATIENCE))
+    return lambda side: gigabits(lambda: side.host.run("iperf3", "-J", "-c", side.guests[0], "-t", SECONDS, *options, timeout=PATIENCE))
 
 
 def between(*options):
-    return lambda side: gigabits(in_guest(side, " ".join(("iperf3", "-J", "-c", side.guests[1], "-t", SECONDS, *options))))
+    return lambda side: gigabits(lambda: in_guest(side, " ".join(("iperf3", "-J", "-c", side.guests[1], "-t", SECONDS, *options))))
 
 
 def round_trip(side):

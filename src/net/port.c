@@ -17,6 +17,12 @@
 #include <linux/capability.h>
 #include <sys/syscall.h>
 
+void net_port_init(struct net_port *port)
+{
+	*port = (struct net_port){.lease_fd = -1};
+	tap_init(&port->tap);
+}
+
 /* ---- who it is ---- */
 
 static unsigned hex_byte(const char *digits)
@@ -105,11 +111,11 @@ static void fill_port(const struct network *network, const struct net_request *r
 
 /* ---- its device ---- */
 
-static int make_device(struct net_state *state, const struct net_active *active, struct net_port *port,
-		       struct cor_error *err)
+static int make_device(struct net_state *state, const struct net_active *active, unsigned queues,
+		       struct net_port *port, struct cor_error *err)
 {
 	const char *name = port->lease.device;
-	int index, r = tap_open(name, &port->tap);
+	int index, r = tap_open(name, queues, &port->tap);
 
 	if (r < 0)
 		return cor_fail_errno(err, r, "the tap device %s", name);
@@ -151,7 +157,7 @@ static int join(struct net_state *state, struct net_active *active, const struct
 	if (r < 0)
 		return cor_context(err, r, "network '%s'", active->network.name);
 	fill_port(&active->network, request, port);
-	r = make_device(state, active, port, err);
+	r = make_device(state, active, member->queues, port, err);
 	if (r == 0)
 		r = add_names(active, request, member, port);
 	if (r < 0)
@@ -208,7 +214,7 @@ static void give_back(const struct net_active *active, struct net_port *port)
 
 static void undo(struct net_state *state, struct net_active *active, struct net_port *port)
 {
-	close_fd(&port->tap);
+	tap_close(&port->tap);
 	if (port->lease_fd >= 0)
 		give_back(active, port);
 	(void)net_state_settle(state, active, &(unsigned){0}, NULL);
@@ -218,13 +224,14 @@ int net_join(int data_dir, int run_dir, const struct net_request *request, const
 	     struct net_port *ret, struct cor_error *err)
 {
 	_cleanup_(network_release) struct network network = {0};
-	struct net_port port = NET_PORT_NONE;
+	struct net_port port;
 	struct net_active active;
 	struct net_state state;
 	int r = net_state_open(run_dir, &state, err);
 
 	if (r < 0)
 		return r;
+	net_port_init(&port);
 	/* Under the lock: who removes it holds that too. */
 	r = network_need(data_dir, request->network, &network, err);
 	r = r ?: net_state_up(&state, &network, &active, err);
@@ -250,7 +257,7 @@ struct leaving {
 
 static void leaving_release(struct leaving *leaving)
 {
-	close_fd(&leaving->port->tap);
+	tap_close(&leaving->port->tap);
 	net_active_release(&leaving->active);
 	net_state_release(&leaving->state);
 }
@@ -266,7 +273,7 @@ static int begin_to_leave(int run_dir, struct net_port *port, struct leaving *re
 			net_state_release(&leaving.state);
 	}
 	if (r < 0) {
-		close_fd(&port->tap);
+		tap_close(&port->tap);
 		close_fd(&port->lease_fd);
 		return r;
 	}
@@ -319,9 +326,8 @@ int net_leave_soon(int run_dir, struct net_port *port, struct cor_error *err)
 	r = begin_to_leave(run_dir, port, &leaving, err);
 	if (r < 0)
 		return r;
-	const int kept[] = {port->tap,          leaving.state.dir,
-			    leaving.state.lock, leaving.state.netlink,
-			    leaving.active.dir, leaving.active.leases};
+	const int kept[] = {port->tap.queues[0],   leaving.state.dir,  leaving.state.lock,
+			    leaving.state.netlink, leaving.active.dir, leaving.active.leases};
 	if (child_carry_on(end_alone, &leaving, kept, ARRAY_SIZE(kept)) < 0)
 		r = end_leaving(&leaving, err);
 	leaving_release(&leaving);

@@ -5,6 +5,7 @@
 #include "net/lease.h"
 #include "net/network.h"
 #include "net/request.h"
+#include "net/tap.h"
 
 struct net_port {
 	char network[NETWORK_NAME_MAX + 1];
@@ -13,22 +14,21 @@ struct net_port {
 	struct net_prefix gateway4, gateway6; /* the host's; also who answers for names */
 	bool internal;                        /* there is no way out: no default route */
 	uint32_t mtu;                         /* 0: usual */
-	bool user; /* a user-mode network's (net/user.h): no lease, no device of the host */
-	int tap;   /* for the VMM; of a user-mode network a connected socket */
+	bool user;      /* a user-mode network's (net/user.h): no lease, no device of the host */
+	struct tap tap; /* for the VMM; of a user-mode network a connected socket, as its only queue */
 	struct lease lease;
 	int lease_fd;
 	int names_error; /* why names are not served; 0: they are */
 };
-#define NET_PORT_NONE                                                                                        \
-	{                                                                                                    \
-		.tap = -1, .lease_fd = -1                                                                    \
-	}
+/* One that holds nothing. */
+void net_port_init(struct net_port *port);
 
 /* Who joins. */
 struct net_member {
 	const char *id; /* of the container */
 	unsigned index; /* which of its networks this is, below 16 */
 	const char *name, *hostname;
+	unsigned queues; /* for tap_open */
 };
 
 /* A MAC address: the one that is wanted, or one of the id, so that a container that is started again keeps it. */

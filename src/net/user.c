@@ -301,7 +301,7 @@ static int join(const struct net_user_wish *wish, const char *program, struct ne
 	port->mtu = spec.mtu;
 	net_choose_mac(wish->request, wish->member, port->lease.mac);
 	take_resolvers(user, &spec);
-	r = r ?: start_guards(port, wish->ports, user, &port->tap, &spec.line_fd);
+	r = r ?: start_guards(port, wish->ports, user, &port->tap.queues[0], &spec.line_fd);
 	if (r < 0)
 		return cor_fail_errno(err, r, "network '" NETWORK_USER "'");
 	r = start_passt(&spec, user, err);
@@ -313,15 +313,17 @@ int net_user_join(const struct net_user_wish *wish, struct net_port *ret_port, s
 		  struct cor_error *err)
 {
 	_free_ char *program = program_path(PASST);
-	struct net_port port = NET_PORT_NONE;
+	struct net_port port;
 	struct net_user user = {.messages = -1};
 	int r = check_request(wish->request, err);
 
+	net_port_init(&port);
+	port.tap.count = 1;
 	if (r == 0 && !program)
 		r = net_user_usable(err);
 	r = r ?: join(wish, program, &port, &user, err);
 	if (r < 0) {
-		close_fd(&port.tap);
+		tap_close(&port.tap);
 		net_user_leave(&user);
 		return r;
 	}

@@ -322,6 +322,7 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 	snprintf(name, sizeof(name), "coracle-%.12s", shim->id);
 	if (r == 0)
 		r = vm_start(vmm_drivers[0], &spec, &shim->vm, err);
+	network_handed_over(shim);
 	close_fd(&disk.overlay_fd);
 	close_fd(&disk.base_fd);
 	if (r == 0)

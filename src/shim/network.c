@@ -19,7 +19,11 @@ static int join_one(struct shim *shim, const char *text, struct cor_error *err)
 	_cleanup_(net_request_release) struct net_request request = {0};
 	_free_ char *hostname = NULL;
 	struct net_member member = {
-		.id = shim->id, .index = (unsigned)shim->port_count, .name = shim->record.name};
+		.id = shim->id,
+		.index = (unsigned)shim->port_count,
+		.name = shim->record.name,
+		/* The kernel serves what a real processor fills. */
+		.queues = shim->accelerator.accelerator == VM_KVM ? shim->record.machine.cpus : 0};
 	struct net_port *port = &shim->ports[shim->port_count];
 	int r = net_request_parse(text, &request, err);
 
@@ -110,7 +114,7 @@ void network_leave_all(struct shim *shim)
 		unlinkat(shim->run_dir, NETWORK_FILE, 0);
 	for (size_t i = 0; i < shim->port_count; i++)
 		if (shim->ports[i].user)
-			close_fd(&shim->ports[i].tap);
+			tap_close(&shim->ports[i].tap);
 		else if (net_leave_soon(shim->roots.run_fd, &shim->ports[i], &err) < 0)
 			log_warning("%s", err.msg);
 	user_network_leave(shim);
@@ -126,14 +130,26 @@ struct vm_nic *network_nics(const struct shim *shim)
 	struct vm_nic *nics = xcalloc(shim->port_count + 1, sizeof(*nics) + MAC_TEXT_SIZE);
 	char *macs = (char *)(nics + shim->port_count + 1);
 
-	for (size_t i = 0; i < shim->port_count; i++)
+	for (size_t i = 0; i < shim->port_count; i++) {
+		const struct tap *tap = &shim->ports[i].tap;
+		bool served = tap->vhosts[0] >= 0;
+
 		nics[i] = (struct vm_nic){
 			.kind = shim->ports[i].user ? VM_NIC_STREAM : VM_NIC_TAP,
-			.fd = shim->ports[i].tap,
+			.fds = tap->queues,
+			.vhost_fds = served ? tap->vhosts : NULL,
+			/* A second VMM, after one that could not use KVM, takes the first queue alone. */
+			.queues = served ? tap->count : 1,
 			.mac = mac_format(shim->ports[i].lease.mac, macs + i * MAC_TEXT_SIZE),
-			.mtu = shim->ports[i].mtu,
 		};
+	}
 	return nics;
+}
+
+void network_handed_over(struct shim *shim)
+{
+	for (size_t i = 0; i < shim->port_count; i++)
+		tap_close_vhosts(&shim->ports[i].tap);
 }
 
 /* ---- the guest ---- */

@@ -139,6 +139,8 @@ int network_join_all(struct shim *shim, struct cor_error *err);
 int network_connect_all(struct shim *shim, struct cor_error *err); /* while the guest boots */
 /* Of the VMM's specification; the caller frees the array. */
 struct vm_nic *network_nics(const struct shim *shim);
+/* The VMM has its copies of what only it needs. */
+void network_handed_over(struct shim *shim);
 /* What ConfigureNetwork is told; only while the ports are there. */
 struct network_message;
 struct network_message *network_message_new(const struct shim *shim);

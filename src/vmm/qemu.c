@@ -293,11 +293,20 @@ static int spawn(struct qemu *qemu, const struct child *child, struct cor_error 
 	return 0;
 }
 
+static size_t count_queues(const struct vm_spec *spec)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < spec->nic_count; i++)
+		count += spec->nics[i].queues;
+	return count;
+}
+
 /* Everything but the description's own files: sockets, argument list, child. */
 static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *program, struct cor_error *err)
 {
 	_fd_ int agent = -1, console = -1, control = -1, program_fd = open(program, O_PATH | O_CLOEXEC);
-	_free_ int *keep = xcalloc(5 + 2 * spec->disk_count + spec->nic_count, sizeof(int));
+	_free_ int *keep = xcalloc(5 + 2 * spec->disk_count + 2 * count_queues(spec), sizeof(int));
 	_strv_ struct strv args = {0};
 	struct stat kvm = {0};
 	int messages[2] = {-1, -1}, r;
@@ -327,7 +336,10 @@ static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *pro
 		keep[count++] = spec->disks[i].overlay_fd;
 	}
 	for (size_t i = 0; i < spec->nic_count; i++)
-		keep[count++] = spec->nics[i].fd;
+		for (unsigned queue = 0; queue < spec->nics[i].queues; queue++) {
+			keep[count++] = spec->nics[i].fds[queue];
+			keep[count++] = spec->nics[i].vhost_fds ? spec->nics[i].vhost_fds[queue] : -1;
+		}
 	stat("/dev/kvm", &kvm);
 	r = spawn(qemu,
 		  &(struct child){.argv = args.items,

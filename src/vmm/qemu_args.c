@@ -166,21 +166,41 @@ static int add_disk(const struct vm_disk *disk, size_t index, struct strv *args,
 	return 0;
 }
 
+static char *join_fds(const int *fds, unsigned count)
+{
+	_strv_ struct strv numbers = {0};
+
+	for (unsigned i = 0; i < count; i++)
+		strv_addf(&numbers, "%d", fds[i]);
+	return strv_join(&numbers, ":");
+}
+
+/* The guest's kernel uses as many pairs of queues as it is offered and has CPUs. */
+static void add_tap(const struct vm_nic *nic, size_t index, struct strv *args)
+{
+	const char *plural = nic->queues > 1 ? "s" : "";
+	_free_ char *taps = join_fds(nic->fds, nic->queues);
+	_free_ char *vhosts = nic->vhost_fds ? join_fds(nic->vhost_fds, nic->queues) : NULL;
+
+	if (vhosts)
+		strv_addf(args, "tap,id=net%zu,fd%s=%s,vhostfd%s=%s", index, plural, taps, plural, vhosts);
+	else
+		strv_addf(args, "tap,id=net%zu,fd%s=%s", index, plural, taps);
+}
+
 static int add_nic(const struct vm_nic *nic, size_t index, struct strv *args, struct cor_error *err)
 {
 	if (strlen(nic->mac) != MAC_LENGTH || !str_made_of(nic->mac, MAC_LENGTH, "0123456789abcdef:"))
 		return cor_fail(err, COR_INVALID, EINVAL, "'%s' is no MAC address", nic->mac);
 	strv_add(args, "-netdev");
 	if (nic->kind == VM_NIC_STREAM)
-		strv_addf(args, "stream,id=net%zu,server=off,addr.type=fd,addr.str=%d", index, nic->fd);
+		strv_addf(args, "stream,id=net%zu,server=off,addr.type=fd,addr.str=%d", index, nic->fds[0]);
 	else
-		strv_addf(args, "tap,id=net%zu,fd=%d", index, nic->fd);
+		add_tap(nic, index, args);
 	strv_add(args, "-device");
-	if (nic->mtu)
-		strv_addf(args, "virtio-net-device,netdev=net%zu,mac=%s,host_mtu=%u", index, nic->mac,
-			  nic->mtu);
-	else
-		strv_addf(args, "virtio-net-device,netdev=net%zu,mac=%s", index, nic->mac);
+	/* What the card offers depends on its queues alone, so that machines that are saved and restored can be alike; init sets the MTU. */
+	strv_addf(args, "virtio-net-device,netdev=net%zu,mac=%s%s", index, nic->mac,
+		  nic->queues > 1 ? ",mq=on" : "");
 	return 0;
 }
 

@@ -133,8 +133,10 @@ static void test_disks(void **state)
 
 static void test_nics(void **state)
 {
-	struct vm_nic nics[] = {{.fd = 30, .mac = "02:00:00:00:00:01"},
-				{.fd = 31, .mac = "02:00:00:00:00:02", .mtu = 9000}};
+	static const int taps[] = {30, 31, 32}, vhosts[] = {40, 41, 42};
+	struct vm_nic nics[] = {
+		{.fds = taps, .queues = 1, .mac = "02:00:00:00:00:01"},
+		{.fds = taps + 1, .queues = 2, .vhost_fds = vhosts + 1, .mac = "02:00:00:00:00:02"}};
 	struct vm_spec spec = usual();
 
 	spec.nics = nics;
@@ -142,9 +144,12 @@ static void test_nics(void **state)
 	_strv_ struct strv args = make(VM_X86_64, &spec);
 	assert_true(strv_contains(&args, "tap,id=net0,fd=30"));
 	assert_true(strv_contains(&args, "virtio-net-device,netdev=net0,mac=02:00:00:00:00:01"));
-	assert_true(strv_contains(&args, "tap,id=net1,fd=31"));
-	assert_true(
-		strv_contains(&args, "virtio-net-device,netdev=net1,mac=02:00:00:00:00:02,host_mtu=9000"));
+	assert_true(strv_contains(&args, "tap,id=net1,fds=31:32,vhostfds=41:42"));
+	assert_true(strv_contains(&args, "virtio-net-device,netdev=net1,mac=02:00:00:00:00:02,mq=on"));
+	nics[0].vhost_fds = vhosts;
+	_strv_ struct strv served = make(VM_X86_64, &spec);
+	assert_true(strv_contains(&served, "tap,id=net0,fd=30,vhostfd=40"));
+	assert_true(strv_contains(&served, "virtio-net-device,netdev=net0,mac=02:00:00:00:00:01"));
 	/* They take slots: with five more it is nine. */
 	spec.extra_devices = 5;
 	_strv_ struct strv more = make(VM_X86_64, &spec);

@@ -25,16 +25,17 @@ struct vm_disk {
 };
 
 enum vm_nic_kind {
-	VM_NIC_TAP, /* its descriptor: a tap device with virtio's headers (IFF_VNET_HDR) */
+	VM_NIC_TAP, /* its descriptors: a tap device with virtio's headers (IFF_VNET_HDR) */
 	VM_NIC_STREAM, /* a connected stream socket of frames, each behind its length of four bytes (big-endian) */
 };
 
 /* A network card of the guest, found there by its MAC address. */
 struct vm_nic {
 	enum vm_nic_kind kind;
-	int fd;
-	const char *mac; /* "02:00:00:12:34:56" */
-	uint32_t mtu;    /* that the guest is told; 0: the usual */
+	const int *fds;       /* of a tap one for each pair of queues, otherwise one */
+	const int *vhost_fds; /* as many of /dev/vhost-net: the host's kernel serves them; NULL: the VMM */
+	unsigned queues;      /* at least 1 */
+	const char *mac;      /* "02:00:00:12:34:56" */
 };
 
 /* What a machine is made of. All is borrowed during vm_start. */

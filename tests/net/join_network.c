@@ -49,7 +49,7 @@ static void send_frame(int tap, const char *line)
 static int stay(int data, int run, const struct net_request *request, const struct net_member *member,
 		int wait, struct cor_error *err)
 {
-	struct net_port port = NET_PORT_NONE;
+	struct net_port port;
 	char line[8192];
 	int r = net_join(data, run, request, member, &port, err);
 
@@ -59,7 +59,7 @@ static int stay(int data, int run, const struct net_request *request, const stru
 	if (wait) {
 		print(&port);
 		while (fgets(line, sizeof(line), stdin))
-			send_frame(port.tap, line);
+			send_frame(port.tap.queues[0], line);
 	}
 	return net_leave(run, &port, err);
 }

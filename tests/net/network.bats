@@ -105,10 +105,11 @@ page() { inside python3 -c 'import sys, urllib.request; print(urllib.request.url
 	serving 7001 "$WORLD"
 	coracle network create blue --subnet 10.66.0.0/24 --label a=b
 	coracle network create shut --internal
-	serving_container inblue --network blue,ip=10.66.0.77,mac=02:00:00:00:00:77
+	serving_container inblue --network blue,ip=10.66.0.77,mac=02:00:00:00:00:77,mtu=1400
 	serving_container inshut --network shut
 	[ "$(address inblue blue)" = 10.66.0.77 ]
 	[ "$(address inblue blue MacAddress)" = 02:00:00:00:00:77 ]
+	coracle exec inblue ip link show eth0 | grep -q "mtu 1400 "
 	[[ $(address inblue blue GlobalIPv6Address) == *::4d ]]
 	await page http://10.66.0.77/
 	web=$(address web) web6=$(address web default GlobalIPv6Address) shut=$(address inshut shut)
