@@ -53,9 +53,13 @@ struct cor_container_options {
 	const char *const *publish;
 	const char *const *expose; /* "PORT[-LAST][/tcp|/udp]": beside what the image exposes */
 	bool publish_all;          /* all that is exposed, on ports of the host that are free */
-	uint64_t shm_size;         /* bytes; 0: 64 MiB */
-	const char *stop_signal;   /* "SIGTERM", "TERM" or "15"; NULL: the image's, else SIGTERM */
-	int stop_timeout_s;        /* 0: 10; -1: for ever; or COR_STOP_AT_ONCE */
+	/* As docker's --volume and --mount: "NAME:/path[:ro]" and "/path" (an anonymous volume), "type=volume,source=NAME,target=/path[,readonly][,volume-nocopy]",
+	 * "type=tmpfs,target=/path". A volume that is not there is made. */
+	const char *const *volumes;
+	const char *const *mounts;
+	uint64_t shm_size;       /* bytes; 0: 64 MiB */
+	const char *stop_signal; /* "SIGTERM", "TERM" or "15"; NULL: the image's, else SIGTERM */
+	int stop_timeout_s;      /* 0: 10; -1: for ever; or COR_STOP_AT_ONCE */
 	bool privileged;
 	bool read_only;
 	bool init;        /* reap orphans and forward signals */
@@ -185,9 +189,12 @@ COR_EXPORT int cor_container_kill(struct cor_context *ctx, const char *ref, int 
 /* Until it has ended; the status of the last run at once if it has. One that never ran: waits until it has run and ended. */
 COR_EXPORT int cor_container_wait(struct cor_context *ctx, const char *ref, struct cor_exit *ret,
 				  struct cor_error *err);
-/* COR_BUSY when it runs, unless force. */
+/* COR_BUSY when it runs, unless force. Its anonymous volumes go only with one that was made to remove itself. */
 COR_EXPORT int cor_container_remove(struct cor_context *ctx, const char *ref, bool force,
 				    struct cor_error *err);
+/* The same, and its anonymous volumes go with it. */
+COR_EXPORT int cor_container_remove_all(struct cor_context *ctx, const char *ref, bool force,
+					struct cor_error *err);
 
 /* A signal's number from "SIGTERM", "term" or "15"; -EINVAL. */
 COR_EXPORT int cor_signal_parse(const char *text, int *ret_signal);

@@ -56,6 +56,16 @@ static const struct option security_options[] = {
 };
 const struct option_group security_group = {"Security", security_options};
 
+static const struct option data_options[] = {
+	{"volume", 'v', "[NAME:]PATH[:ro]",
+	 "mount a volume at PATH, made where it is missing; without NAME an anonymous one", .repeats = true},
+	{"mount", '\0', "KEY=VALUE,...",
+	 "the same in other words: type=volume|tmpfs, source=, target=, readonly, volume-nocopy, tmpfs-size=",
+	 .repeats = true},
+	{0},
+};
+const struct option_group data_group = {"Data", data_options};
+
 static const struct option network_options[] = {
 	{"network", '\0', "NAME[,OPTION...]",
 	 "join a network; options are ip=, ip6=, mac=, mtu= and alias=; 'user' needs no root and has a way "
@@ -153,6 +163,8 @@ int container_request_fill(struct container_request *request, const struct argum
 		.dns_options = list(args, "dns-option"),
 		.no_dns = arguments_flag(args, "no-dns", false),
 		.networks = list(args, "network"),
+		.volumes = list(args, "volume"),
+		.mounts = list(args, "mount"),
 		.publish = list(args, "publish"),
 		.publish_all = arguments_flag(args, "publish-all", false),
 		.expose = list(args, "expose"),
@@ -224,7 +236,7 @@ int container_request_create(struct cor_context *ctx, const struct container_req
 		tell_of_no_network(ctx, request);
 	if (r == 0 && fd >= 0 && write(fd, id, strlen(id)) != (ssize_t)strlen(id)) {
 		r = report_fail(err, COR_EXHAUSTED, ENOSPC, "--cidfile '%s' cannot be written", cidfile);
-		cor_container_remove(ctx, id, true, NULL);
+		cor_container_remove_all(ctx, id, true, NULL);
 		cor_free(id);
 	}
 	if (fd >= 0)

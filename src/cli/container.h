@@ -4,7 +4,7 @@
 
 #include "cli/process.h"
 
-extern const struct option_group container_group, resource_group, security_group, network_group,
+extern const struct option_group container_group, resource_group, security_group, data_group, network_group,
 	machine_group;
 
 /* Options with the storage behind them. */

@@ -106,10 +106,16 @@ const struct command command_kill = {
 
 /* ---- rm ---- */
 
+struct removal {
+	bool force, volumes;
+};
+
 static int rm_one(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err)
 {
-	bool force = *(bool *)data;
-	int r = cor_container_remove(ctx, ref, force, err);
+	const struct removal *removal = data;
+	bool force = removal->force;
+	int r = removal->volumes ? cor_container_remove_all(ctx, ref, force, err)
+				 : cor_container_remove(ctx, ref, force, err);
 
 	if (r == 0)
 		done(ref);
@@ -124,14 +130,16 @@ static int rm_one(struct cor_context *ctx, const char *ref, void *data, struct c
 static int rm_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	_context_ struct cor_context *ctx = NULL;
-	bool force = arguments_flag(args, "force", false);
+	struct removal removal = {arguments_flag(args, "force", false),
+				  arguments_flag(args, "volumes", false)};
 	int r = cor_open(NULL, &ctx, err);
 
-	return r < 0 ? r : context_each(ctx, args, rm_one, &force, ret_status, err);
+	return r < 0 ? r : context_each(ctx, args, rm_one, &removal, ret_status, err);
 }
 
 static const struct option rm_options[] = {
 	{"force", 'f', NULL, "kill those that run; what is not there is no failure"},
+	{"volumes", 'v', NULL, "with their anonymous volumes"},
 	OPTION_ALL("remove every container"),
 	{0},
 };
@@ -142,7 +150,8 @@ const struct command command_rm = {
 	.operands = "CONTAINER...",
 	.max = COMMAND_ANY,
 	.summary = "remove containers",
-	.text = "The names of removed containers are free at once. Images stay.",
+	.text = "The names of removed containers are free at once. Images stay, and so do volumes that "
+		"somebody named.",
 	.examples = "coracle rm web\ncoracle rm -f $(coracle ls -aq)",
 	.groups = (const struct option_group *const[]){&rm_group, NULL},
 	.offer = OFFER_CONTAINERS,

@@ -124,8 +124,9 @@ static int run_run(const struct arguments *args, int *ret_status, struct cor_err
 }
 
 static const struct option_group *const run_groups[] = {
-	&run_group,      &pull_policy_group, &process_group, &container_group,  &resource_group,
-	&security_group, &network_group,     &machine_group, &foreground_group, NULL,
+	&run_group,      &pull_policy_group, &process_group, &container_group,
+	&resource_group, &security_group,    &data_group,    &network_group,
+	&machine_group,  &foreground_group,  NULL,
 };
 const struct command command_run = {
 	.name = "run",
@@ -153,8 +154,9 @@ const struct command command_run = {
 };
 
 static const struct option_group *const create_groups[] = {
-	&pull_policy_group, &process_group, &container_group, &resource_group,
-	&security_group,    &network_group, &machine_group,   NULL,
+	&pull_policy_group, &process_group,  &container_group,
+	&resource_group,    &security_group, &data_group,
+	&network_group,     &machine_group,  NULL,
 };
 const struct command command_create = {
 	.name = "create",

@@ -8,6 +8,7 @@
 #include "container/context.h"
 #include "container/guest_files.h"
 #include "container/networks.h"
+#include "container/mounts.h"
 #include "container/ports.h"
 #include "container/seccomp.h"
 #include "container/spec.h"
@@ -160,12 +161,14 @@ static void fill_record(const struct cor_container_options *options, const struc
 }
 
 static int write_bundle(struct cor_context *ctx, const struct cor_container_options *options,
-			const struct image_rootfs *rootfs, struct bundle *bundle,
-			struct container_record *record, struct cor_error *err)
+			const struct image_rootfs *rootfs, const struct container_mounts *mounts,
+			struct bundle *bundle, struct container_record *record, struct cor_error *err)
 {
 	_cleanup_(container_spec_release) struct container_spec spec = {0};
 	int r = container_spec_build(options, rootfs->config, bundle->id, &spec, err);
 
+	if (r == 0)
+		container_mounts_add(mounts, record, bundle->id, json_object_get(spec.config, "mounts"));
 	r = r ?: write_seccomp(bundle, &spec, err);
 	r = r ?: guest_files_write(bundle->dir, options, spec.hostname, err);
 	r = r ?: write_disk(bundle, rootfs, err);
@@ -179,12 +182,15 @@ static int write_bundle(struct cor_context *ctx, const struct cor_container_opti
 static int create(struct cor_context *ctx, const struct cor_container_options *options,
 		  const struct image_rootfs *rootfs, struct container_record *record, struct cor_error *err)
 {
+	struct container_mounts mounts = {.lock = -1};
 	struct bundle bundle = {.dir = -1};
-	int r = bundle_begin(&ctx->roots, &bundle, err);
+	int r = container_mounts_choose(&ctx->roots, options, rootfs->config, record, &mounts, err);
 
-	r = r ?: write_bundle(ctx, options, rootfs, &bundle, record, err);
+	r = r ?: bundle_begin(&ctx->roots, &bundle, err);
+	r = r ?: write_bundle(ctx, options, rootfs, &mounts, &bundle, record, err);
 	r = r ?: bundle_publish(&ctx->roots, &bundle, record->name, !record->auto_remove, err);
 	bundle_release(&ctx->roots, &bundle);
+	container_mounts_release(&ctx->roots, &mounts, r == 0);
 	return r;
 }
 

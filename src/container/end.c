@@ -4,6 +4,7 @@
 #include "container/context.h"
 #include "container/shim_client.h"
 #include "container/store.h"
+#include "container/volumes.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -209,7 +210,8 @@ static int end_by_force(struct cor_context *ctx, const struct container_record *
 	return r ?: await_unlocked(ctx, record->id, RELEASE_MS, err);
 }
 
-int cor_container_remove(struct cor_context *ctx, const char *ref, bool force, struct cor_error *err)
+static int remove_container(struct cor_context *ctx, const char *ref, bool force, bool volumes,
+			    struct cor_error *err)
 {
 	_cleanup_(container_record_release) struct container_record record = {0};
 	struct cor_error error = {0};
@@ -237,6 +239,21 @@ int cor_container_remove(struct cor_context *ctx, const char *ref, bool force, s
 				"container '%s' is running: stop it first or use 'rm -f'", ref);
 	if (r < 0)
 		return pass_on(err, &error, r);
+	/* Before the container, so that who is killed in between can be asked again. */
+	if (volumes || record.auto_remove)
+		r = container_volumes_remove(&ctx->roots, &record, err);
+	else
+		r = 0;
 	/* --rm may have removed it meanwhile, which is what was wanted. */
-	return container_remove_files(&ctx->roots, id, record.name, err);
+	return r ?: container_remove_files(&ctx->roots, id, record.name, err);
+}
+
+int cor_container_remove(struct cor_context *ctx, const char *ref, bool force, struct cor_error *err)
+{
+	return remove_container(ctx, ref, force, false, err);
+}
+
+int cor_container_remove_all(struct cor_context *ctx, const char *ref, bool force, struct cor_error *err)
+{
+	return remove_container(ctx, ref, force, true, err);
 }

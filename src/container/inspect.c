@@ -97,6 +97,24 @@ static json_t *host_json(const struct container_record *record, const json_t *co
 			 (int)record->reaper, "Capabilities", copy(capabilities, "bounding"));
 }
 
+static json_t *mounts_json(const struct roots *roots, const struct container_record *record)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < record->volume_count; i++) {
+		const struct volume_use *use = &record->volumes[i];
+
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:b, s:s}", "Type", "volume",
+						"Name", use->name, "Source",
+						json_sprintf("%s/volumes/%s/disk", roots->data, use->name),
+						"Destination", use->target, "Driver", "local", "Mode",
+						use->read_only ? "ro" : "", "RW", !use->read_only,
+						"Propagation", ""));
+	}
+	return list;
+}
+
 json_t *inspect_networks(const struct roots *roots, const struct container_record *record,
 			 const struct container_state *state)
 {
@@ -117,15 +135,15 @@ json_t *inspect_document(const struct roots *roots, const struct container_recor
 
 	json_array_remove(args, 0);
 	ports_held(roots, record, state, &held);
-	document = json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "Id",
-			     record->id, "Created", time_json(record->created_ns), "Path",
-			     record->args.count ? record->args.items[0] : "", "Args", args, "State",
-			     state_json(state), "Image", record->image_id, "Name",
-			     json_sprintf("/%s", record->name), "Config", config_json(record, config),
-			     "HostConfig", host_json(record, config), "Machine",
-			     machine_json(&record->machine), "Mounts", json_array(), "NetworkSettings",
-			     json_pack("{s:o, s:o}", "Networks", inspect_networks(roots, record, state),
-				       "Ports", ports_json(&held, &record->exposed)),
-			     "LogPath", json_sprintf("%s/containers/%s/log", roots->data, record->id));
+	document = json_pack(
+		"{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "Id", record->id,
+		"Created", time_json(record->created_ns), "Path",
+		record->args.count ? record->args.items[0] : "", "Args", args, "State", state_json(state),
+		"Image", record->image_id, "Name", json_sprintf("/%s", record->name), "Config",
+		config_json(record, config), "HostConfig", host_json(record, config), "Machine",
+		machine_json(&record->machine), "Mounts", mounts_json(roots, record), "NetworkSettings",
+		json_pack("{s:o, s:o}", "Networks", inspect_networks(roots, record, state), "Ports",
+			  ports_json(&held, &record->exposed)),
+		"LogPath", json_sprintf("%s/containers/%s/log", roots->data, record->id));
 	return document;
 }

@@ -7,6 +7,7 @@
 #include "container/process.h"
 #include "container/session.h"
 #include "container/store.h"
+#include "container/volumes.h"
 
 #include <errno.h>
 
@@ -53,7 +54,7 @@ static void clean_up(struct cor_context *ctx, struct shim_client *client,
 		uv_run(&client->loop, UV_RUN_NOWAIT);
 	}
 	if (record->auto_remove && container_lock(&ctx->roots, record->id, &lock, NULL) == 0)
-		(void)container_remove_files(&ctx->roots, record->id, record->name, NULL);
+		(void)container_remove_itself(&ctx->roots, record, NULL);
 }
 
 static int check_startable(struct cor_context *ctx, const char *ref, struct container_record *record,

@@ -286,6 +286,8 @@ static int check_texts(const struct cor_container_options *options, struct cor_e
 		{"--dns-search", options->dns_search},
 		{"--dns-option", options->dns_options},
 		{"--network", options->networks},
+		{"--volume", options->volumes},
+		{"--mount", options->mounts},
 		{"--kernel-arg", options->kernel_args},
 	};
 	int r = process_texts_check(&options->process, err);

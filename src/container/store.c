@@ -7,6 +7,7 @@
 #include "container/store.h"
 
 #include "base/file.h"
+#include "container/volumes.h"
 
 #include <errno.h>
 #include <sys/file.h>
@@ -259,7 +260,7 @@ int container_settle(const struct roots *roots, const struct container_record *r
 	/* While its shim lives, removing is the shim's business. */
 	if (container_lock(roots, record->id, &lock, NULL) < 0)
 		return 0;
-	r = container_remove_files(roots, record->id, record->name, err);
+	r = container_remove_itself(roots, record, err);
 	return r < 0 ? r
 		     : cor_fail(err, COR_NOT_FOUND, ENOENT, "container '%s' has ended and is removed",
 				record->name);

@@ -5,6 +5,7 @@
 #include "container/store.h"
 #include "volume/volume.h"
 
+#include <errno.h>
 #include <sys/file.h>
 
 void volume_users_release(struct volume_users *users)
@@ -76,6 +77,16 @@ int container_volumes_remove(const struct roots *roots, const struct container_r
 		if (!is_anonymous(roots, name) || volume_users_find(&users, name, record->id))
 			continue;
 		r = volume_remove(roots->data_fd, name, err);
+		if (r == -ENOENT)
+			r = 0;
 	}
 	return r;
+}
+
+int container_remove_itself(const struct roots *roots, const struct container_record *record,
+			    struct cor_error *err)
+{
+	int r = container_volumes_remove(roots, record, err);
+
+	return r ?: container_remove_files(roots, record->id, record->name, err);
 }

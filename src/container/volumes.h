@@ -20,3 +20,7 @@ const char *volume_users_find(const struct volume_users *users, const char *volu
 /* Removes the anonymous volumes of a container that goes, but for those that another one names too. The volumes' lock must be free or be waited for; the machine is gone. */
 int container_volumes_remove(const struct roots *roots, const struct container_record *record,
 			     struct cor_error *err);
+
+/* The end of one that was made to remove itself: anonymous volumes, then all the rest. The caller holds its lock. */
+int container_remove_itself(const struct roots *roots, const struct container_record *record,
+			    struct cor_error *err);

@@ -11,6 +11,7 @@
 #include "init/devices.h"
 #include "init/process.h"
 #include "init/root.h"
+#include "init/volume.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -121,6 +122,7 @@ static void container_free(struct container *container)
 	static const char *const parts[] = {"files", "upper", "work"};
 	_fd_ int folder = open(container->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
+	volumes_unmount(container);
 	root_unmount(container);
 	/* Never the whole folder: were the root still mounted there, it would be emptied. */
 	for (size_t i = 0; folder >= 0 && i < ARRAY_SIZE(parts); i++)

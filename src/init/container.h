@@ -2,6 +2,7 @@
 /* The containers of this guest: a control group, a root file system, files from the host, and processes. */
 #pragma once
 
+#include "base/str.h"
 #include "init/guest.h"
 #include "oci/runtime_spec.h"
 
@@ -14,11 +15,12 @@ struct container {
 	struct oci_spec *spec;
 	struct sock_filter *filter; /* NULL: none */
 	size_t filter_count;
-	char *folder;      /* GUEST_RUN "/ID" */
-	char *root;        /* below it: the root file system is mounted here */
-	unsigned mounts;   /* that lie on it */
-	int cgroup;        /* directory */
-	int memory_events; /* file of the group, for the count of OOM kills */
+	char *folder;        /* GUEST_RUN "/ID" */
+	char *root;          /* below it: the root file system is mounted here */
+	unsigned mounts;     /* that lie on it */
+	struct strv volumes; /* the places where they are mounted, or are to be */
+	int cgroup;          /* directory */
+	int memory_events;   /* file of the group, for the count of OOM kills */
 	struct process *processes;
 	struct process *
 		first; /* its name spaces are the container's; NULL before it is made and after it is forgotten */

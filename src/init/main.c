@@ -11,6 +11,7 @@
 #include "init/process_calls.h"
 #include "init/statistics.h"
 #include "init/tree.h"
+#include "init/volume.h"
 
 #include "agent.pb-c.h"
 
@@ -50,6 +51,7 @@ static const struct rpc_method methods[] = {
 	},
 	METHOD("Mount", mount_request, files_mount, .max_request = MEDIUM),
 	METHOD("Unmount", unmount_request, files_unmount, .max_request = MEDIUM),
+	METHOD("PrepareVolume", prepare_volume_request, volume_prepare, .max_request = MEDIUM),
 	METHOD("ReadFile", read_file_request, files_read, .max_request = MEDIUM),
 	{
 		.name = "WriteFile",

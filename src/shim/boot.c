@@ -297,8 +297,9 @@ uid_t passt_uid(const char *id)
 static int start_vmm(struct shim *shim, struct cor_error *err)
 {
 	const struct machine_config *machine = &shim->record.machine;
-	struct vm_disk disk = {
-		.serial = "root", .base_fd = -1, .overlay_fd = -1, .ephemeral = shim->record.auto_remove};
+	struct vm_disk disks[1 + VOLUMES_MAX] = {
+		{.serial = "root", .base_fd = -1, .overlay_fd = -1, .ephemeral = shim->record.auto_remove}};
+	size_t volumes = 0;
 	char name[sizeof("coracle-") + ID_SHORT_SIZE];
 	_free_ struct vm_nic *nics = network_nics(shim);
 	struct vm_spec spec = {
@@ -311,20 +312,21 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 		.kernel_fd = shim->kernel_fd,
 		.initramfs_fd = shim->initramfs_fd,
 		.kernel_args = (const char *const *)machine->kernel_args.items,
-		.disks = &disk,
-		.disk_count = 1,
+		.disks = disks,
 		.nics = nics,
 		.nic_count = shim->port_count,
 		.uid = vmm_uid(shim->id),
 	};
-	int r = open_disk(shim, &disk, err);
+	int r = open_disk(shim, disks, err);
 
 	snprintf(name, sizeof(name), "coracle-%.12s", shim->id);
-	if (r == 0)
-		r = vm_start(vmm_drivers[0], &spec, &shim->vm, err);
+	r = r ?: volumes_open(shim, disks + 1, &volumes, err);
+	spec.disk_count = 1 + volumes;
+	r = r ?: vm_start(vmm_drivers[0], &spec, &shim->vm, err);
 	network_handed_over(shim);
-	close_fd(&disk.overlay_fd);
-	close_fd(&disk.base_fd);
+	volumes_close(disks + 1, volumes);
+	close_fd(&disks[0].overlay_fd);
+	close_fd(&disks[0].base_fd);
 	if (r == 0)
 		shim_time(shim, "VMM started");
 	return r;

@@ -8,6 +8,7 @@
 #include "shim/shim.h"
 
 #include "base/clock.h"
+#include "container/volumes.h"
 #include "shim/hub.h"
 #include "shim/logs.h"
 
@@ -100,7 +101,7 @@ static void write_state(struct shim *shim)
 	if (shim->maintenance)
 		return;
 	if (shim->record.auto_remove)
-		r = container_remove_files(&shim->roots, shim->id, shim->record.name, &err);
+		r = container_remove_itself(&shim->roots, &shim->record, &err);
 	else
 		r = write_end(shim, &state, &err);
 	if (r < 0)
@@ -126,12 +127,12 @@ static void tell(struct shim *shim)
 	hub_end(shim->hub);
 }
 
-/* Nothing that the machine still does can be seen: all its disks go with it, and the room that they take until then is not worth a thought. */
+/* Nothing that the machine still does can be seen: all its disks go with it (a volume would not), and the room that they take until then is not worth a thought. */
 static bool leaves_nothing(const struct shim *shim)
 {
 	struct stat st;
 
-	return shim->record.auto_remove &&
+	return shim->record.auto_remove && !shim->record.volume_count &&
 	       (fstatat(shim->data_dir, "root.qcow2", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		st.st_blocks < LITTLE / 512);
 }

@@ -157,9 +157,20 @@ int user_network_join(struct shim *shim, const struct net_request *request, cons
 const struct resolvers *user_network_resolvers(const struct shim *shim);
 void user_network_leave(struct shim *shim);
 
+/* volumes.c */
+/* Opens and locks the disks of the container's volumes; the caller closes them once the VMM has its own. disks has room for VOLUMES_MAX. COR_BUSY names who has one. */
+int volumes_open(const struct shim *shim, struct vm_disk *disks, size_t *ret_count, struct cor_error *err);
+void volumes_close(struct vm_disk *disks, size_t count);
+/* Asks the guest to mount them; each is one of `preparing`. */
+void volumes_prepare(struct shim *shim);
+
 /* start.c: from an answer to a running process. */
 void guest_prepare(struct shim *shim);
 void guest_start(struct shim *shim); /* READY → STARTING */
+/* An answer to a question of the start: false if it does not count any more; a failure ends the shim, with what was asked before the reason. */
+bool went_well(struct shim *shim, const struct cor_error *status, const char *what);
+/* One of `preparing` is done. */
+void prepared(struct shim *shim);
 
 /* end.c */
 /* Something before or beside the process failed: the clients get err. */

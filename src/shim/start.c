@@ -33,7 +33,7 @@ static void ask(struct shim *shim, const char *path, const ProtobufCMessage *req
 }
 
 /* Answers that come after the end has begun do not count; failures begin it. */
-static bool went_well(struct shim *shim, const struct cor_error *status, const char *what)
+bool went_well(struct shim *shim, const struct cor_error *status, const char *what)
 {
 	struct cor_error err = *status;
 
@@ -82,7 +82,7 @@ static void create_process(struct shim *shim)
 
 /* ---- the container ---- */
 
-static void prepared(struct shim *shim)
+void prepared(struct shim *shim)
 {
 	if (--shim->preparing)
 		return;
@@ -111,6 +111,7 @@ static void on_container(const ProtobufCMessage *response, const struct cor_erro
 	if (!went_well(user, status, NULL))
 		return;
 	shim_time(user, "container made");
+	volumes_prepare(user);
 	prepared(user);
 }
 

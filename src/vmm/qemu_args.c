@@ -133,6 +133,26 @@ static int add_kernel(enum vm_arch arch, const struct vm_spec *spec, struct strv
 	return 0;
 }
 
+/* Writes go through the host's page cache, and what the guest flushes is on the host's disk before it hears so (QEMU's cache=writeback): the loss of the VMM loses
+ * nothing that was written, that of the host nothing that was flushed. */
+static void add_writable(const struct vm_disk *disk, size_t index, struct strv *args)
+{
+	strv_add(args, "-blockdev");
+	strv_addf(args,
+		  "driver=raw,node-name=base%zu,discard=unmap,file.driver=file,file.filename=/dev/fdset/%zu,"
+		  "file.locking=off,file.discard=unmap",
+		  index, 2 * index + 1);
+}
+
+static void add_read_only(const struct vm_disk *disk, size_t index, struct strv *args)
+{
+	strv_add(args, "-blockdev");
+	strv_addf(args,
+		  "driver=raw,node-name=base%zu,read-only=on,file.driver=file,"
+		  "file.filename=/dev/fdset/%zu,file.read-only=on,file.locking=off",
+		  index, 2 * index + 1);
+}
+
 static int add_disk(const struct vm_disk *disk, size_t index, struct strv *args, struct cor_error *err)
 {
 	const char *flush = disk->ephemeral ? "on" : "off";
@@ -142,11 +162,10 @@ static int add_disk(const struct vm_disk *disk, size_t index, struct strv *args,
 		return cor_fail(err, COR_INVALID, EINVAL, "'%s' is no name for a disk", disk->serial);
 	strv_add(args, "-add-fd");
 	strv_addf(args, "fd=%d,set=%zu", disk->base_fd, 2 * index + 1);
-	strv_add(args, "-blockdev");
-	strv_addf(args,
-		  "driver=raw,node-name=base%zu,read-only=on,file.driver=file,"
-		  "file.filename=/dev/fdset/%zu,file.read-only=on,file.locking=off",
-		  index, 2 * index + 1);
+	if (disk->writable && disk->overlay_fd < 0)
+		add_writable(disk, index, args);
+	else
+		add_read_only(disk, index, args);
 	if (disk->overlay_fd >= 0) {
 		top = "root";
 		strv_add(args, "-add-fd");
@@ -162,7 +181,7 @@ static int add_disk(const struct vm_disk *disk, size_t index, struct strv *args,
 	/* A full disk of the host is the guest's I/O error, not a machine that stands still. */
 	strv_add(args, "-device");
 	strv_addf(args, "virtio-blk-device,drive=%s%zu,serial=%s%s", top, index, disk->serial,
-		  disk->overlay_fd >= 0 ? ",werror=report,rerror=report" : "");
+		  disk->overlay_fd >= 0 || disk->writable ? ",werror=report,rerror=report" : "");
 	return 0;
 }
 

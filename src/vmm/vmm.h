@@ -20,7 +20,8 @@
 struct vm_disk {
 	const char *serial; /* 1 to VM_SERIAL_MAX bytes of [A-Za-z0-9_-] */
 	int overlay_fd;     /* a qcow2 file, open for reading and writing; -1: the guest cannot write */
-	int base_fd;    /* a raw file, open for reading only, that lies below the overlay or is the disk */
+	int base_fd; /* a raw file that lies below the overlay or is the disk; open for reading only, but for: */
+	bool writable;  /* it is the disk and the guest writes to it, durably */
 	bool ephemeral; /* the overlay will be thrown away: flushes need not reach the host's disk */
 };
 

@@ -469,6 +469,12 @@ int cor_container_wait(struct cor_context *ctx, const char *ref, struct cor_exit
 	return fake_lookup("container", ref, err);
 }
 
+int cor_container_remove_all(struct cor_context *ctx, const char *ref, bool force, struct cor_error *err)
+{
+	fake_call("with volumes");
+	return cor_container_remove(ctx, ref, force, err);
+}
+
 int cor_container_remove(struct cor_context *ctx, const char *ref, bool force, struct cor_error *err)
 {
 	fake_call("remove %.12s force=%d", ref, force);
