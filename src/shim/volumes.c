@@ -17,6 +17,12 @@ static const char *const serials[] = {
 	"volume-8", "volume-9", "volume-10", "volume-11", "volume-12", "volume-13", "volume-14", "volume-15"};
 _Static_assert(ARRAY_SIZE(serials) == VOLUMES_MAX, "each volume has a serial");
 
+/* Maintenance is of the container's own disk. */
+static size_t volume_count(const struct shim *shim)
+{
+	return shim->maintenance ? 0 : shim->record.volume_count;
+}
+
 /* ---- the host's side ---- */
 
 /* Puts the container that runs with it into the error. */
@@ -58,7 +64,7 @@ static int open_one(const struct shim *shim, size_t index, struct vm_disk *disk,
 int volumes_open(const struct shim *shim, struct vm_disk *disks, size_t *ret_count, struct cor_error *err)
 {
 	*ret_count = 0;
-	for (size_t i = 0; i < shim->record.volume_count; i++) {
+	for (size_t i = 0; i < volume_count(shim); i++) {
 		int r = open_one(shim, i, &disks[i], err);
 
 		if (r < 0)
@@ -118,12 +124,12 @@ void volumes_prepare(struct shim *shim)
 {
 	struct cor_error err;
 
-	if (shim->record.volume_count && !guest_knows(shim->hello)) {
+	if (volume_count(shim) && !guest_knows(shim->hello)) {
 		cor_fail(&err, COR_UNSUPPORTED, EOPNOTSUPP, "the guest's init is too old to mount volumes");
 		shim_fail(shim, &err);
 		return;
 	}
-	for (size_t i = 0; i < shim->record.volume_count && shim->stage == BOOTING; i++) {
+	for (size_t i = 0; i < volume_count(shim) && shim->stage == BOOTING; i++) {
 		if (!rpc_conn_alive(shim->guest))
 			return;
 		shim->preparing++;
