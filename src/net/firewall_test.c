@@ -51,7 +51,7 @@ static void test_port(void **state)
 	assert_int_equal(count(commands, "\"limit\""), 0);
 	port.gateway4 = net_prefix_host(&port.v4, 1);
 	firewall_add_port(v4_only, "coracle_t", &port);
-	assert_int_equal(count(v4_only, "\"limit\":{\"burst\":1000,\"inv\":true"), 1);
+	assert_int_equal(count(v4_only, "\"limit\":{\"burst\":150,\"inv\":true"), 1);
 	/* The last rule of the chain drops: what is not named does not pass. */
 	json_t *last = json_array_get(commands, json_array_size(commands) - 2);
 	_free_ char *text = json_dumps(last, JSON_COMPACT);

@@ -156,6 +156,20 @@ int link_pin(int netlink, int index, const uint8_t mac[6])
 	return netlink_request(netlink, &message);
 }
 
+int link_neighbour(int netlink, int bridge, const struct net_prefix *address, const uint8_t mac[6],
+		   bool known)
+{
+	struct ndmsg info = {
+		.ndm_family = (uint8_t)address->family, .ndm_ifindex = bridge, .ndm_state = NUD_PERMANENT};
+	struct netlink_message message;
+
+	netlink_begin(&message, known ? RTM_NEWNEIGH : RTM_DELNEIGH, known ? NLM_F_CREATE | NLM_F_REPLACE : 0,
+		      &info, sizeof(info));
+	netlink_put(&message, NDA_DST, address->bytes, net_size(address));
+	netlink_put(&message, NDA_LLADDR, mac, 6);
+	return netlink_request(netlink, &message);
+}
+
 int link_remove(int netlink, const char *name)
 {
 	struct ifinfomsg info = {.ifi_index = link_index(name)};

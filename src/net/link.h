@@ -17,6 +17,10 @@ bool link_is_up(const char *name);
 int link_join_bridge(int netlink, int index, int bridge, uint32_t mtu);
 /* Says once for all who is behind a port of a bridge: the bridge learns nothing from it, and sends it nothing that is for nobody known. */
 int link_pin(int netlink, int index, const uint8_t mac[6]);
+/* Who has an address behind a bridge, without asking: a guest that does not answer would keep what waits for its answer, and with it the sender's room.
+ * known: false takes it back. */
+int link_neighbour(int netlink, int bridge, const struct net_prefix *address, const uint8_t mac[6],
+		   bool known);
 /* What is gone already is no error. */
 int link_remove(int netlink, const char *name);
 

@@ -123,6 +123,7 @@ static int make_device(struct net_state *state, const struct net_active *active,
 	r = index < 0 ? index
 		      : link_join_bridge(state->netlink, index, link_index(active->bridge), port->mtu);
 	r = r ?: link_pin(state->netlink, index, port->lease.mac);
+	r = r ?: net_state_introduce(state, active, &port->lease, true);
 	return r < 0 ? cor_fail_errno(err, r, "the tap device %s", name) : 0;
 }
 

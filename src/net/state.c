@@ -162,7 +162,23 @@ int net_state_find(struct net_state *state, const char *name, struct net_active 
 
 /* ---- leases ---- */
 
+int net_state_introduce(struct net_state *state, const struct net_active *active, const struct lease *lease,
+			bool there)
+{
+	const struct network *network = &active->network;
+	struct net_prefix addresses[] = {net_prefix_host(&network->v4, lease->number),
+					 net_prefix_host(&network->v6, lease->number),
+					 mac_link_local(lease->mac)};
+	int bridge = link_index(active->bridge), r = bridge < 0 ? bridge : 0;
+	size_t count = network->v6.family ? ARRAY_SIZE(addresses) : 1;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = link_neighbour(state->netlink, bridge, &addresses[i], lease->mac, there);
+	return r;
+}
+
 struct sweep {
+	struct net_state *state;
 	struct net_active *active;
 	json_t *commands;
 	const char *table;
@@ -182,8 +198,10 @@ static void sweep_one(const struct lease *lease, bool held, void *context)
 		sweep->held[sweep->count++] = *lease;
 		return;
 	}
-	if (lease->device[0])
+	if (lease->device[0]) {
 		firewall_remove_port(sweep->commands, sweep->table, lease->device);
+		(void)net_state_introduce(sweep->state, sweep->active, lease, false);
+	}
 	snprintf(file, sizeof(file), "%u", lease->number);
 	names_remove(sweep->active->dir, file);
 	sweep->dead = xreallocarray(sweep->dead, sweep->dead_count + 1, sizeof(*sweep->dead));
@@ -339,6 +357,7 @@ static void reattach(struct net_state *state, struct net_active *active, const s
 
 		if (index > 0 && link_join_bridge(state->netlink, index, bridge, 0) == 0)
 			(void)link_pin(state->netlink, index, sweep->held[i].mac);
+		(void)net_state_introduce(state, active, &sweep->held[i], true);
 		if (sweep->held[i].device[0])
 			add_port(active, &sweep->held[i], sweep->table, sweep->commands);
 	}
@@ -373,7 +392,7 @@ static int up(struct net_state *state, const struct network *network, struct net
 	char table[FIREWALL_TABLE_SIZE];
 	_json_ json_t *commands = json_array();
 	_cleanup_(sweep_release) struct sweep sweep = {
-		.active = active, .commands = commands, .table = table};
+		.state = state, .active = active, .commands = commands, .table = table};
 	int r;
 
 	net_table_name(state, table);
@@ -447,7 +466,7 @@ int net_state_restore(struct net_state *state, struct net_active *active, struct
 	char table[FIREWALL_TABLE_SIZE];
 	_json_ json_t *commands = json_array();
 	_cleanup_(sweep_release) struct sweep sweep = {
-		.active = active, .commands = commands, .table = table};
+		.state = state, .active = active, .commands = commands, .table = table};
 	int r;
 
 	net_table_name(state, table);
@@ -494,7 +513,7 @@ int net_state_settle(struct net_state *state, struct net_active *active, unsigne
 	char table[FIREWALL_TABLE_SIZE];
 	_json_ json_t *commands = json_array();
 	_cleanup_(sweep_release) struct sweep sweep = {
-		.active = active, .commands = commands, .table = table};
+		.state = state, .active = active, .commands = commands, .table = table};
 	int r;
 
 	net_table_name(state, table);

@@ -56,5 +56,8 @@ int net_state_settle(struct net_state *state, struct net_active *active, unsigne
 		     struct cor_error *err);
 /* Of one that is in use: all its rules anew, its bridge if it was lost, its dnsmasq if it died. */
 int net_state_restore(struct net_state *state, struct net_active *active, struct cor_error *err);
+/* Tells the host who has the addresses of a lease, or that nobody has them. */
+int net_state_introduce(struct net_state *state, const struct net_active *active, const struct lease *lease,
+			bool there);
 /* The names of all that are there. */
 int net_state_names(const struct net_state *state, struct strv *ret);

@@ -1,0 +1,159 @@
+bats_require_minimum_version 1.5.0
+
+# Who answers for names, asked by guests that mean no good, and on hosts that lack something. Without machines: what a port lets through is tried with frames, what the host answers with
+# namespaces on the bridge that stand for guests.
+
+setup_file() {
+	load lib
+	export WORK
+	WORK=$(mktemp -d /tmp/cor.XXXXXX)
+	mkdir "$WORK/data" "$WORK/run"
+	export CORACLE_ROOT=$WORK/data CORACLE_RUNTIME_DIR=$WORK/run
+	export CORACLE=${CORACLE_BUILD:-$BATS_TEST_DIRNAME/../../build}/coracle
+	namespaces
+	coracle network create blue --subnet 10.66.0.0/24
+}
+teardown_file() {
+	load lib
+	namespaces_end
+	rm -rf "$WORK"
+}
+setup() { load lib; }
+
+dns() { inside python3 "$BATS_TEST_DIRNAME/dns.py" "$@"; }
+# address_of NAME: of one that joined. bridge_of NETWORK's first address.
+address_of() { cut -d' ' -f3 "$WORK/$1.out"; }
+bridge_of() { inside ip -j -4 addr show to "$1" | jq -r '.[] | select(.ifname).ifname'; }
+log() { echo "$CORACLE_RUNTIME_DIR"/net/*/n/"${1:-default}"/names.log; }
+server() { head -n 1 "$(log "$@")"; }
+alive() { [[ $(cat "/proc/$1/comm") == dnsmasq ]]; }
+resolves() {
+	local told
+	told=$(dns ask 10.209.0.1 two.coracle)
+	[[ $told == "$(address_of two)" ]] || { echo "told: $told" >&2; return 1; }
+}
+# into NAME FRAMES: they go through the port of NAME, as a machine's would, and all are through.
+into() {
+	cat "$2" >&"${joined_in[$1]}"
+	await eval '[[ $(cat /proc/'"${joined_pid[$1]}"'/wchan) == *pipe_read* ]]'
+}
+frames() { python3 "$BATS_TEST_DIRNAME/dns.py" frames "$1" "${one[@]:1:2}" "$gateway" 10.209.0.1 "${@:2}"; }
+# questions: how many dnsmasq had. It writes its statistics on SIGUSR1.
+questions() {
+	kill -USR1 "$(server)"
+	await grep -q 'queries answered locally' "$(log)"
+	grep -o 'queries forwarded [0-9]*, queries answered locally [0-9]*' "$(log)" | tail -n 1 | tr -dc '0-9 ' | awk '{ print $1 + $2 }'
+}
+
+@test "thousands of questions of one guest leave the others' answers, and nothing grows" {
+	local one gateway served
+	joined one
+	joined two
+	read -ra one <"$WORK/one.out"
+	gateway=$(inside ip -j link show "$(bridge_of 10.209.0.1)" | jq -r '.[0].address')
+	served=$(server)
+	frames flood 20000 >"$WORK/flood"
+	cat "$WORK/flood" >&"${joined_in[one]}" &
+	for ((i = 0; i < 20; i++)); do resolves; done
+	wait $!
+	into one /dev/null
+	resolves
+	[ "$(server)" = "$served" ]
+	alive "$served"
+	# Most of them never came there, and none is in the table of connections.
+	asked=$(questions)
+	echo "$asked questions"
+	[ "$asked" -ge 21 ]
+	[ "$asked" -lt 15000 ]
+	[ "$(inside cat /proc/sys/net/netfilter/nf_conntrack_count)" -lt 500 ]
+	grep VmHWM "/proc/$served/status"
+	[ "$(awk '/VmHWM/ { print $2 }' "/proc/$served/status")" -lt 40000 ]
+	[ "$(stat -c %s "$(log)")" -le 1048576 ]
+	leave one
+	leave two
+}
+
+@test "broken questions, broken packets, and what nobody may ask" {
+	local one gateway served
+	joined one
+	joined two
+	joined three "" blue
+	read -ra one <"$WORK/one.out"
+	gateway=$(inside ip -j link show "$(bridge_of 10.209.0.1)" | jq -r '.[0].address')
+	served=$(server)
+	frames malformed >"$WORK/malformed"
+	[ "$(wc -l <"$WORK/malformed")" -gt 700 ]
+	into one "$WORK/malformed"
+	resolves
+	[ "$(server)" = "$served" ]
+	alive "$served"
+	# Names and addresses of this network alone.
+	[ "$(dns ask 10.209.0.1 "$(address_of two)" PTR)" = two.coracle ]
+	[ "$(dns ask 10.66.0.1 three.coracle)" = "$(address_of three)" ]
+	[ "$(dns ask 10.209.0.1 three.coracle)" = "no such name" ]
+	[ "$(dns ask 10.66.0.1 two.coracle)" = "no such name" ]
+	[[ $(dns ask 10.209.0.1 "$(address_of three)" PTR) != *three* ]]
+	# The zone as a whole, and changes to it, are nobody's.
+	for how in udp tcp; do
+		for kind in AXFR IXFR ANY; do
+			told=$(dns ask 10.209.0.1 coracle $kind $how)
+			echo "$kind by $how: $told"
+			[[ $told != *one* && $told != *two* && $told != *10.209* ]]
+		done
+	done
+	[[ $(dns update 10.209.0.1 coracle evil.coracle 10.209.0.66) == "not implemented" || $(dns update 10.209.0.1 coracle evil.coracle 10.209.0.66) == silence ]]
+	[ "$(dns ask 10.209.0.1 evil.coracle)" = "no such name" ]
+	leave one
+	leave two
+	leave three
+}
+
+# guest NAME NETWORK'S_GATEWAY ADDRESS: a namespace on that bridge; its process is in ${guest[NAME]}.
+guest() {
+	guest[$1]=$(namespace)
+	inside ip link add "g$1" type veth peer name eth0 netns "${guest[$1]}"
+	inside ip link set "g$1" master "$(bridge_of "$2")" up
+	enter "${guest[$1]}" ip link set lo up
+	enter "${guest[$1]}" ip address add "$3/24" dev eth0
+	enter "${guest[$1]}" ip link set eth0 up
+	enter "${guest[$1]}" ip route add default via "$2"
+}
+as() { enter "${guest[$1]}" python3 "$BATS_TEST_DIRNAME/dns.py" "${@:2}"; }
+
+@test "idle connections of one guest leave room for others; a network's server is for that network" {
+	local -A guest=()
+	joined two
+	joined three "" blue
+	guest a 10.209.0.1 10.209.0.250
+	guest b 10.209.0.1 10.209.0.251
+	mkfifo "$WORK/held"
+	exec {hold}<>"$WORK/held"
+	spawn "${guest[a]}" "$WORK/hold.out" python3 "$BATS_TEST_DIRNAME/dns.py" hold 10.209.0.1 30 <&"$hold"
+	await grep -q . "$WORK/hold.out"
+	held=$(cat "$WORK/hold.out")
+	echo "$held held"
+	[ "$held" -ge 1 ]
+	[ "$held" -le 4 ]
+	[ "$(as b ask 10.209.0.1 two.coracle A tcp)" = "$(address_of two)" ]
+	[ "$(as a ask 10.209.0.1 two.coracle)" = "$(address_of two)" ]
+	kill "$spawned"
+	[ "$(as b ask 10.66.0.1 three.coracle)" = silence ]
+	[ "$(as b ask 10.66.0.1 three.coracle A tcp)" = silence ]
+	kill "${guest[@]}"
+	leave two
+	leave three
+	await no_network || { cat "$WORK/traces"; false; }
+}
+
+@test "a log that is full stops nothing" {
+	joined two
+	truncate -s 1048500 "$(log)"
+	for ((i = 0; i < 5; i++)); do
+		kill -USR1 "$(server)"
+		resolves
+	done
+	[ "$(stat -c %s "$(log)")" -le 1048576 ]
+	resolves
+	leave two
+	await no_network || { cat "$WORK/traces"; false; }
+}
