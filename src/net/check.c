@@ -82,8 +82,57 @@ static void look_at(struct look *look, const struct net_active *active)
 		blockers_find(look->ruleset, look->table, active->bridge, look_at_blocker, look);
 }
 
+/* The elements of a map or a set of ours; NULL where there are none. */
+static const json_t *elements_of(const struct look *look, const char *name)
+{
+	const json_t *object;
+	size_t i;
+
+	json_array_foreach (json_object_get(look->ruleset, "nftables"), i, object) {
+		const json_t *map = json_object_get(object, "map") ?: json_object_get(object, "set");
+
+		if (map && str_equal(json_string_value(json_object_get(map, "family")), "inet") &&
+		    str_equal(json_string_value(json_object_get(map, "table")), look->table) &&
+		    str_equal(json_string_value(json_object_get(map, "name")), name))
+			return json_object_get(map, "elem");
+	}
+	return NULL;
+}
+
+static bool has_element(const json_t *elements, const json_t *wanted)
+{
+	const json_t *element;
+	size_t i;
+
+	json_array_foreach (elements, i, element)
+		if (json_equal(element, wanted))
+			return true;
+	return false;
+}
+
+static bool are_published(const struct look *look, const struct firewall_targets *targets)
+{
+	json_t *wanted;
+	const char *name;
+
+	for (size_t n = 0; (wanted = firewall_published_elements(n, targets->items, targets->count, &name));
+	     n++) {
+		const json_t *there = elements_of(look, name), *element;
+		bool same = json_array_size(there) == json_array_size(wanted);
+		size_t i;
+
+		json_array_foreach (wanted, i, element)
+			same = same && has_element(there, element);
+		json_decref(wanted);
+		if (!same)
+			return false;
+	}
+	return true;
+}
+
 static int look_at_all(struct net_state *state, struct look *look, struct cor_error *err)
 {
+	_cleanup_(firewall_targets_release) struct firewall_targets targets = {0};
 	_strv_ struct strv names = {0};
 	_json_ json_t *ruleset = NULL;
 	const char *name;
@@ -99,7 +148,13 @@ static int look_at_all(struct net_state *state, struct look *look, struct cor_er
 		if (r < 0 || net_state_find(state, name, &active, NULL) < 0)
 			continue;
 		look_at(look, &active);
+		net_active_published(&active, &targets);
 		net_active_release(&active);
+	}
+	/* Without the table more is gone than that. */
+	if (has_chain(look, "inet", "forward") && !are_published(look, &targets)) {
+		snprintf(look->what, sizeof(look->what), "published ports");
+		found(look, "the firewall does not lead them to where they should go", true);
 	}
 	return r;
 }

@@ -2,9 +2,10 @@
 /* The table of networks: who may go where.
  *
  *   names_in, names_out  questions for names are not tracked: a flood of them is not to fill the host's table of connections
- *   input        from a container to the host: answers, pings, neighbours, and names from the network's own address; nothing else
+ *   input        from a container to the host: answers, pings, neighbours, names from the network's own address, and published ports; nothing else
  *   forward      between networks, into an internal one or out of it: nothing. From outside to a container: answers, and what was published
- *   postrouting  what leaves for the world wears the host's address */
+ *   postrouting  what leaves for the world wears the host's address
+ *   prerouting, output, published   see firewall_publish.c */
 #include "net/firewall.h"
 
 #include "net/firewall_json.h"
@@ -133,6 +134,8 @@ static void add_input(const struct fw_table *t, const struct firewall_network *n
 	for (size_t i = 0; i < count; i++) {
 		allow_names(t, &networks[i], &networks[i].network->v4);
 		allow_names(t, &networks[i], &networks[i].network->v6);
+		if (!networks[i].network->internal)
+			firewall_allow_published(t, "from_containers", networks[i].bridge);
 	}
 	fw_rule(t, "from_containers",
 		json_pack("[o, o]", fw_payload("==", "icmp", "type", json_string("echo-request")),
@@ -208,6 +211,7 @@ void firewall_set_networks(json_t *commands, const char *table, const struct fir
 	fw_base_chain(&t, "input", "filter", "input", 0);
 	fw_base_chain(&t, "forward", "filter", "forward", 0);
 	fw_base_chain(&t, "postrouting", "nat", "postrouting", 100);
+	firewall_add_published(&t, bridges(networks, count, false));
 	add_input(&t, networks, count);
 	add_forward(&t, networks, count);
 	for (size_t i = 0; i < count; i++) {

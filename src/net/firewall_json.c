@@ -71,6 +71,28 @@ void fw_element(const struct fw_table *t, const char *verb, const char *map, con
 			  "jump", "target", chain));
 }
 
+void fw_map(const struct fw_table *t, const char *map, json_t *key, const char *value)
+{
+	command(t, "add", "map",
+		json_pack("{s:s, s:s, s:o, s:s}", "table", t->name, "name", map, "type", key, "map", value));
+}
+
+void fw_key_set(const struct fw_table *t, const char *set, json_t *key)
+{
+	command(t, "add", "set", json_pack("{s:s, s:s, s:o}", "table", t->name, "name", set, "type", key));
+}
+
+void fw_flush_elements(const struct fw_table *t, const char *kind, const char *name)
+{
+	command(t, "flush", kind, chain_name(t, name));
+}
+
+void fw_elements(const struct fw_table *t, const char *name, json_t *elements)
+{
+	command(t, "add", "element",
+		json_pack("{s:s, s:s, s:o}", "table", t->name, "name", name, "elem", elements));
+}
+
 json_t *fw_match(const char *op, json_t *left, json_t *right)
 {
 	return json_pack("{s:{s:s, s:o, s:o}}", "match", "op", op, "left", left, "right", right);

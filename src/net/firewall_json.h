@@ -25,6 +25,15 @@ void fw_rule(const struct fw_table *t, const char *chain, json_t *expressions);
 void fw_element(const struct fw_table *t, const char *verb, const char *map, const char *key,
 		const char *chain);
 
+/* A named map of values; key: an array of types. */
+void fw_map(const struct fw_table *t, const char *map, json_t *key, const char *value);
+/* The same without values. */
+void fw_key_set(const struct fw_table *t, const char *set, json_t *key);
+/* kind: "map", "set". */
+void fw_flush_elements(const struct fw_table *t, const char *kind, const char *name);
+/* elements: an array of [key, value], or of keys for a set. */
+void fw_elements(const struct fw_table *t, const char *name, json_t *elements);
+
 json_t *fw_match(const char *op, json_t *left, json_t *right);
 json_t *fw_payload(const char *op, const char *protocol, const char *field, json_t *right);
 /* Bits of the transport header, against a number of any length as "0x…". */

@@ -77,6 +77,8 @@ static void test_networks(void **state)
 
 	b.internal = true;
 	firewall_set_networks(commands, "coracle_t", both, 2);
+	/* None of them was dropped by a mistake in its making. */
+	assert_int_equal(count(commands, "null,null"), 0);
 	/* Two families of the one that leads out, none of the other. */
 	assert_int_equal(count(commands, "masquerade"), 2);
 	assert_int_equal(count(commands, "\"addr\":\"10.1.0.0\",\"len\":24"), 2);
@@ -93,10 +95,44 @@ static void test_networks(void **state)
 	assert_int_equal(count(none, "\"delete\":{\"table\""), 1);
 }
 
+static struct firewall_target target(const char *address, uint16_t host_port, const char *to)
+{
+	struct firewall_target target = {.host_port = host_port, .container_port = 80, .protocol = 6};
+
+	assert_int_equal(net_prefix_parse(address, &target.address), 0);
+	assert_int_equal(net_prefix_parse(to, &target.to), 0);
+	return target;
+}
+
+static void test_published(void **state)
+{
+	const struct firewall_target targets[] = {
+		target("0.0.0.0", 8080, "10.1.0.2"), target("192.0.2.1", 81, "10.1.0.2"),
+		target("::", 8080, "fd01::2"),       target("127.0.0.1", 82, "10.1.0.2"),
+		target("::1", 82, "fd01::2"),        target("fe80::1", 83, "fd01::2"),
+		target("127.9.9.9", 84, "10.1.0.2"),
+	};
+	_json_ json_t *commands = json_array(), *none = json_array();
+
+	firewall_set_published(commands, "coracle_t", targets, ARRAY_SIZE(targets));
+	assert_int_equal(count(commands, "\"flush\":{\"map\""), 8);
+	assert_int_equal(count(commands, "\"flush\":{\"set\""), 4);
+	assert_int_equal(count(commands, "\"add\":{\"element\""), 9);
+	assert_int_equal(count(commands, "[{\"concat\":[\"tcp\",8080]},\"10.1.0.2\"]"), 1);
+	assert_int_equal(count(commands, "[{\"concat\":[\"tcp\",8080]},\"fd01::2\"]"), 1);
+	assert_int_equal(count(commands, "[{\"concat\":[\"192.0.2.1\",\"tcp\",81]},80]"), 1);
+	/* Nothing of the loopback's, which would be open to the neighbours. */
+	assert_int_equal(count(commands, "127."), 0);
+	assert_int_equal(count(commands, "::1\""), 0);
+	assert_int_equal(count(commands, "82"), 0);
+	firewall_set_published(none, "coracle_t", NULL, 0);
+	assert_int_equal(json_array_size(none), 12);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_port), cmocka_unit_test(test_remove),
-					   cmocka_unit_test(test_networks)};
+					   cmocka_unit_test(test_networks), cmocka_unit_test(test_published)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

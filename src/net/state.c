@@ -186,6 +186,7 @@ struct sweep {
 	size_t count;
 	uint32_t *dead; /* numbers */
 	size_t dead_count;
+	bool published; /* one of the dead did */
 };
 
 static void sweep_one(const struct lease *lease, bool held, void *context)
@@ -204,6 +205,7 @@ static void sweep_one(const struct lease *lease, bool held, void *context)
 	}
 	snprintf(file, sizeof(file), "%u", lease->number);
 	names_remove(sweep->active->dir, file);
+	sweep->published |= published_is(sweep->active->dir, lease->number);
 	sweep->dead = xreallocarray(sweep->dead, sweep->dead_count + 1, sizeof(*sweep->dead));
 	sweep->dead[sweep->dead_count++] = lease->number;
 }
@@ -211,8 +213,10 @@ static void sweep_one(const struct lease *lease, bool held, void *context)
 /* Their rules are gone: nothing is left of the dead. */
 static void forget_dead(struct sweep *sweep)
 {
-	for (size_t i = 0; i < sweep->dead_count; i++)
+	for (size_t i = 0; i < sweep->dead_count; i++) {
+		published_forget(sweep->active->dir, &sweep->active->network, sweep->dead[i]);
 		lease_forget(sweep->active->leases, sweep->dead[i]);
+	}
 	sweep->dead_count = 0;
 }
 
@@ -260,6 +264,35 @@ static void list_active(struct net_state *state, const char *without, struct lis
 	}
 }
 
+struct publishing {
+	const struct net_active *active;
+	struct firewall_targets *targets;
+};
+
+static void add_published(const struct lease *lease, bool held, void *context)
+{
+	struct publishing *publishing = context;
+
+	if (held)
+		published_read(publishing->active->dir, &publishing->active->network, lease->number,
+			       publishing->targets);
+}
+
+void net_active_published(const struct net_active *active, struct firewall_targets *targets)
+{
+	(void)lease_each(active->leases, add_published,
+			 &(struct publishing){.active = active, .targets = targets});
+}
+
+static void set_published(const struct listed *listed, const char *table, json_t *commands)
+{
+	_cleanup_(firewall_targets_release) struct firewall_targets targets = {0};
+
+	for (size_t i = 0; i < listed->count; i++)
+		net_active_published(&listed->items[i], &targets);
+	firewall_set_published(commands, table, targets.items, targets.count);
+}
+
 static void set_networks(struct net_state *state, const char *without, json_t *commands)
 {
 	_cleanup_(listed_release) struct listed listed = {0};
@@ -268,8 +301,24 @@ static void set_networks(struct net_state *state, const char *without, json_t *c
 	net_table_name(state, table);
 	list_active(state, without, &listed);
 	firewall_set_networks(commands, table, listed.rules, listed.count);
-	if (!listed.count)
+	if (listed.count)
+		set_published(&listed, table, commands);
+	else
 		firewall_remove_ports(commands, table);
+}
+
+void net_state_publish(struct net_state *state, json_t *commands)
+{
+	_cleanup_(listed_release) struct listed listed = {0};
+	char table[FIREWALL_TABLE_SIZE];
+
+	net_table_name(state, table);
+	if (!nft_has_table(table)) {
+		set_networks(state, NULL, commands);
+		return;
+	}
+	list_active(state, NULL, &listed);
+	set_published(&listed, table, commands);
 }
 
 static void add_port(const struct net_active *active, const struct lease *lease, const char *table,
@@ -405,6 +454,8 @@ static int up(struct net_state *state, const struct network *network, struct net
 	if (r == 0 && (!sweep.count || link_index(active->bridge) < 0))
 		r = bring_up(state, active, &sweep, err);
 	/* What is seldom there: rules of the dead, and of those whose bridge was taken away. */
+	if (r == 0 && sweep.published)
+		net_state_publish(state, commands);
 	if (r == 0 && json_array_size(commands))
 		r = nft_apply(commands, state->lock, err);
 	if (r == 0)
@@ -491,17 +542,18 @@ int net_state_restore(struct net_state *state, struct net_active *active, struct
 /* ---- down ---- */
 
 /* The folder goes last: as long as it is there, whoever comes next carries on from wherever this was cut short. */
-static int take_down(struct net_state *state, struct net_active *active, json_t *commands,
+static int take_down(struct net_state *state, struct net_active *active, struct sweep *sweep,
 		     struct cor_error *err)
 {
 	_free_ char *path = str_format("n/%s", active->network.name);
 	int r;
 
 	names_stop(active->dir);
-	set_networks(state, active->network.name, commands);
-	r = nft_apply(commands, state->lock, err);
+	set_networks(state, active->network.name, sweep->commands);
+	r = nft_apply(sweep->commands, state->lock, err);
 	if (r < 0)
 		return r;
+	forget_dead(sweep);
 	r = link_remove(state->netlink, active->bridge);
 	r = r ?: tree_remove(state->dir, path);
 	return r < 0 ? cor_fail_errno(err, r, "network '%s'", active->network.name) : 0;
@@ -522,7 +574,9 @@ int net_state_settle(struct net_state *state, struct net_active *active, unsigne
 	if (r < 0)
 		return cor_fail_errno(err, r, "network '%s'", active->network.name);
 	if (!*ret_held)
-		return take_down(state, active, commands, err);
+		return take_down(state, active, &sweep, err);
+	if (sweep.published)
+		net_state_publish(state, commands);
 	r = json_array_size(commands) ? nft_apply(commands, state->lock, err) : 0;
 	if (r == 0)
 		forget_dead(&sweep);

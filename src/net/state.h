@@ -7,6 +7,7 @@
  *     leases/NUMBER            an address that somebody has (net/lease.h)
  *     ruled                    the table of rules has it
  *     hosts/NUMBER             the names of that address; names.log (net/names.h)
+ *     ports/NUMBER             what the host answers for on its behalf (net/published.h)
  *
  *   DOWN ──(a container joins: bridge, addresses, forwarding; then rules, dnsmasq)──► UP ──(its last lease is given back, or found free)──► DOWN
  *
@@ -16,6 +17,7 @@
 
 #include "net/lease.h"
 #include "net/network.h"
+#include "net/published.h"
 
 #define NET_TAG_SIZE 9
 
@@ -59,5 +61,9 @@ int net_state_restore(struct net_state *state, struct net_active *active, struct
 /* Tells the host who has the addresses of a lease, or that nobody has them. */
 int net_state_introduce(struct net_state *state, const struct net_active *active, const struct lease *lease,
 			bool there);
+/* What all that are up publish, as commands of nft: of a table that is there, or else with all rules of networks. */
+void net_state_publish(struct net_state *state, json_t *commands);
+/* What one of them publishes; appends. */
+void net_active_published(const struct net_active *active, struct firewall_targets *targets);
 /* The names of all that are there. */
 int net_state_names(const struct net_state *state, struct strv *ret);
