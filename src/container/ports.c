@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #define PORTS_MAX (1u << 20) /* bytes of PORTS_FILE */
+#define DNS_PORT  53
 
 /* ---- choosing ---- */
 
@@ -41,6 +42,23 @@ static void note_exposed(const struct publish_list *exposed, bool all, struct co
 	}
 }
 
+/* Who is asked for the names of networks answers there, on an address of the host for each of them: nobody else can have it on all. */
+static int leave_names_alone(const struct publish_list *list, struct cor_error *err)
+{
+	static const uint8_t any[16];
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct publish *p = &list->items[i];
+
+		if (p->host_port == DNS_PORT && memcmp(p->address.bytes, any, sizeof(any)) == 0)
+			return cor_fail(
+				err, COR_INVALID, EINVAL,
+				"port 53 cannot be published on all addresses, for networks serve their "
+				"names there: name one address, as 192.0.2.1:53:53/udp");
+	}
+	return 0;
+}
+
 /* One that leads out, or that we know nothing of. */
 static bool has_way_in(const struct roots *roots, const struct strv *networks)
 {
@@ -70,6 +88,9 @@ int ports_choose(const struct roots *roots, const struct cor_container_options *
 	if (r < 0)
 		return r;
 	note_exposed(&exposed, options->publish_all, record);
+	r = leave_names_alone(&record->publish, err);
+	if (r < 0)
+		return r;
 	if (record->publish.count && !record->networks.count)
 		return cor_fail(err, COR_INVALID, EINVAL,
 				"ports are published on a network, and the container has none: give it one "

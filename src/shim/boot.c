@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "shim/installation.h"
+#include "shim/publish.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -419,8 +420,10 @@ static int boot(struct shim *shim, struct cor_error *err)
 	const struct machine_config *machine = &shim->record.machine;
 	_free_ char *program = qemu_program(), *group = NULL;
 	struct cor_error ignored;
-	int r = kernel_open(machine->kernel, &shim->kernel_fd, NULL, err);
+	int r = shim->maintenance ? 0 : publish_hold(shim, err);
 
+	if (r == 0)
+		r = kernel_open(machine->kernel, &shim->kernel_fd, NULL, err);
 	if (r == 0)
 		r = initramfs_open(machine->initramfs, &shim->initramfs_fd, NULL, err);
 	if (r == 0)
@@ -437,6 +440,7 @@ static int boot(struct shim *shim, struct cor_error *err)
 	r = shim->maintenance ? 0 : network_join_all(shim, err);
 	r = r ?: start_machine(shim, err);
 	r = r ?: network_connect_all(shim, err);
+	r = r ?: publish_connect(shim, err);
 	if (r < 0)
 		return r;
 	group = xstrndup(shim->id, ID_SHORT_SIZE - 1);

@@ -11,6 +11,7 @@
 #include "container/volumes.h"
 #include "shim/hub.h"
 #include "shim/logs.h"
+#include "shim/publish.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -112,7 +113,8 @@ static void write_state(struct shim *shim)
 static void tell(struct shim *shim)
 {
 	shim->told = true;
-	/* Whoever hears of the end may want the name or the address again. */
+	/* Whoever hears of the end may want the name, the address or a port again. */
+	publish_stop(shim);
 	network_leave_all(shim);
 	if (!shim->maintenance)
 		container_log_close(&shim->log, clock_realtime_ns());

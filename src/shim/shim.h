@@ -69,6 +69,7 @@ struct shim {
 	struct net_port *ports; /* one for each network of the record that was joined */
 	size_t port_count;
 	struct user_network *user_network; /* passt and what watches it; see user_network.c */
+	struct publishing *publishing;     /* of its ports; see publish.h */
 	struct cgroup cgroup;
 	struct accelerator_choice accelerator;
 	bool fell_back; /* from KVM to TCG */

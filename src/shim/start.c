@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "oci/runtime_spec.h"
 #include "shim/hub.h"
+#include "shim/publish.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -307,6 +308,7 @@ static void on_started(const ProtobufCMessage *response, const struct cor_error 
 	shim->stage = RUNNING;
 	service_answer_starts(shim);
 	hub_running(shim->hub);
+	publish_serve(shim);
 }
 
 static void on_streams_open(struct shim *shim)

@@ -3,6 +3,8 @@
  * network any more, which is said there too. Nothing is started again: passt's connections died with it. */
 #include "shim/shim.h"
 
+#include "shim/publish.h"
+
 #include <errno.h>
 
 #define MESSAGES_MAX 100 /* lines */
@@ -69,7 +71,9 @@ static void watch(struct shim *shim, uv_poll_t *poll, int fd, uv_poll_cb callbac
 int user_network_join(struct shim *shim, const struct net_request *request, const struct net_member *member,
 		      struct net_port *port, struct cor_error *err)
 {
-	struct net_user_wish wish = {.request = request, .member = member, .uid = passt_uid(shim->id)};
+	_publish_list_ struct publish_list ports = {0};
+	struct net_user_wish wish = {
+		.request = request, .member = member, .ports = &ports, .uid = passt_uid(shim->id)};
 	struct user_network *network;
 	struct net_user user;
 	int r;
@@ -77,6 +81,7 @@ int user_network_join(struct shim *shim, const struct net_request *request, cons
 	if (shim->user_network)
 		return cor_fail(err, COR_INVALID, EINVAL,
 				"a container can be in network '" NETWORK_USER "' once");
+	ports = publish_hand_over(shim);
 	r = net_user_join(&wish, port, &user, err);
 	if (r < 0)
 		return r;
