@@ -49,15 +49,9 @@ static json_t *is_dns(void)
 	return th_port("dport");
 }
 
-static json_t *is_udp(void)
-{
-	return fw_match("==", json_pack("{s:{s:s}}", "meta", "key", "l4proto"), json_string("udp"));
-}
-
 static json_t *is_udp_or_tcp(void)
 {
-	return fw_match("==", json_pack("{s:{s:s}}", "meta", "key", "l4proto"),
-			json_pack("{s:[s, s]}", "set", "tcp", "udp"));
+	return fw_l4proto("==", json_pack("{s:[s, s]}", "set", "tcp", "udp"));
 }
 
 static json_t *family_address(const char *op, const char *field, const struct net_prefix *address)
@@ -84,10 +78,12 @@ static void leave_untracked(const struct fw_table *t, const struct firewall_netw
 {
 	fw_rule(t, "names_in",
 		json_pack("[o, o, o, o, {s:n}]", device("iifname", "==", json_string(n->bridge)),
-			  family_address("==", "daddr", gateway), is_udp(), is_dns(), "notrack"));
+			  family_address("==", "daddr", gateway), fw_l4proto("==", json_string("udp")),
+			  is_dns(), "notrack"));
 	fw_rule(t, "names_out",
 		json_pack("[o, o, o, o, {s:n}]", device("oifname", "==", json_string(n->bridge)),
-			  family_address("==", "saddr", gateway), is_udp(), th_port("sport"), "notrack"));
+			  family_address("==", "saddr", gateway), fw_l4proto("==", json_string("udp")),
+			  th_port("sport"), "notrack"));
 }
 
 /* Counted by who asks, in a set of those who do. */
@@ -130,6 +126,9 @@ static void allow_names(const struct fw_table *t, const struct firewall_network 
 static void add_input(const struct fw_table *t, const struct firewall_network *networks, size_t count)
 {
 	fw_chain(t, "from_containers");
+	fw_rule(t, "input",
+		json_pack("[o, {s:{s:s}}]", device("iifname", "==", bridges(networks, count, false)), "jump",
+			  "target", "from_containers"));
 	fw_rule(t, "from_containers", json_pack("[o, o]", states(), fw_accept()));
 	for (size_t i = 0; i < count; i++) {
 		allow_names(t, &networks[i], &networks[i].network->v4);
@@ -148,9 +147,6 @@ static void add_input(const struct fw_table *t, const struct firewall_network *n
 			  fw_accept()));
 	fw_rule(t, "from_containers",
 		json_pack("[{s:{s:s, s:s}}]", "reject", "type", "icmpx", "expr", "admin-prohibited"));
-	fw_rule(t, "input",
-		json_pack("[o, {s:{s:s}}]", device("iifname", "==", bridges(networks, count, false)), "jump",
-			  "target", "from_containers"));
 }
 
 /* ---- between ---- */
@@ -208,6 +204,9 @@ void firewall_set_networks(json_t *commands, const char *table, const struct fir
 	fw_set(&t, "names6", "ipv6_addr", ADDRESSES_MAX);
 	fw_base_chain(&t, "names_in", "filter", "prerouting", PRIORITY_RAW);
 	fw_base_chain(&t, "names_out", "filter", "output", PRIORITY_RAW);
+	/* Most packets pass here for nothing. */
+	fw_rule(&t, "names_in", json_pack("[o, o]", fw_l4proto("!=", json_string("udp")), fw_accept()));
+	fw_rule(&t, "names_out", json_pack("[o, o]", fw_l4proto("!=", json_string("udp")), fw_accept()));
 	fw_base_chain(&t, "input", "filter", "input", 0);
 	fw_base_chain(&t, "forward", "filter", "forward", 0);
 	fw_base_chain(&t, "postrouting", "nat", "postrouting", 100);

@@ -104,6 +104,11 @@ json_t *fw_payload(const char *op, const char *protocol, const char *field, json
 			right);
 }
 
+json_t *fw_l4proto(const char *op, json_t *right)
+{
+	return fw_match(op, json_pack("{s:{s:s}}", "meta", "key", "l4proto"), right);
+}
+
 json_t *fw_raw(const char *op, int offset, int length, const char *right)
 {
 	return fw_match(

@@ -36,6 +36,8 @@ void fw_elements(const struct fw_table *t, const char *name, json_t *elements);
 
 json_t *fw_match(const char *op, json_t *left, json_t *right);
 json_t *fw_payload(const char *op, const char *protocol, const char *field, json_t *right);
+/* The transport protocol's name or a set of them. */
+json_t *fw_l4proto(const char *op, json_t *right);
 /* Bits of the transport header, against a number of any length as "0x…". */
 json_t *fw_raw(const char *op, int offset, int length, const char *right);
 /* Matches what comes faster than that, of all that gets here. */

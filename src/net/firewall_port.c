@@ -62,6 +62,20 @@ static json_t *length6(int length)
 	return fw_payload("==", "ip6", "length", json_integer(length));
 }
 
+/* Most packets, before all that needs a closer look: what is checked of TCP is its sender. */
+static void add_tcp(const struct fw_table *t, const struct firewall_port *port, const struct net_prefix *own)
+{
+	bool v4 = own->family == AF_INET;
+	char text[NET_TEXT_SIZE];
+
+	if (own->family)
+		fw_rule(t, port->device,
+			json_pack("[o, o, o, o]", kind(v4 ? "ip" : "ip6"),
+				  fw_payload("==", v4 ? "ip" : "ip6", "saddr",
+					     json_string(net_address_format(own, text))),
+				  fw_l4proto("==", json_string("tcp")), fw_accept()));
+}
+
 static void add_arp(const struct fw_table *t, const struct firewall_port *port, const char *mac)
 {
 	char v4[NET_TEXT_SIZE];
@@ -188,6 +202,8 @@ void firewall_add_port(json_t *commands, const char *table, const struct firewal
 	fw_flush(&t, port->device);
 	fw_rule(&t, port->device,
 		json_pack("[o, o]", fw_payload("!=", "ether", "saddr", json_string(mac)), fw_drop()));
+	add_tcp(&t, port, &port->v4);
+	add_tcp(&t, port, &port->v6);
 	add_arp(&t, port, mac);
 	limit_names(&t, port, &port->gateway4);
 	limit_names(&t, port, &port->gateway6);

@@ -68,11 +68,14 @@ def make(own_mac, own4, own6, other_mac, other4, other6, gateway_mac):
     tlla = lambda address: b"\2\1" + address
     slla = lambda address: b"\1\1" + address
     hello = udp(1000, 9, b"hello")
+    syn = struct.pack(">HHIIBBHHH", 1000, 9, 1, 0, 0x50, 2, 1024, 0, 0)
 
     yield "good", "arp request", ethernet(everybody, own_mac, 0x0806, arp(1, own_mac, own4, b"\0" * 6, other4))
     yield "good", "arp reply", ethernet(other_mac, own_mac, 0x0806, arp(2, own_mac, own4, other_mac, other4))
     yield "good", "ipv4", ethernet(other_mac, own_mac, 0x0800, ip4(own4, other4, 17, hello))
     yield "good", "ipv6", ethernet(other_mac, own_mac, 0x86DD, ip6(own6, other6, 17, hello))
+    yield "good", "ipv4 tcp", ethernet(other_mac, own_mac, 0x0800, ip4(own4, other4, 6, syn))
+    yield "good", "ipv6 tcp", ethernet(other_mac, own_mac, 0x86DD, ip6(own6, other6, 6, syn))
     yield "good", "solicitation", ethernet(groups, own_mac, 0x86DD, nd(own6, all_nodes, 135, other6, slla(own_mac)))
     yield "good", "advertisement", ethernet(groups, own_mac, 0x86DD, nd(own6, all_nodes, 136, own6, tlla(own_mac), 0x20000000))
     yield "good", "local advertisement", ethernet(groups, own_mac, 0x86DD, nd(local, all_nodes, 136, local, tlla(own_mac)))
@@ -90,6 +93,10 @@ def make(own_mac, own4, own6, other_mac, other4, other6, gateway_mac):
     yield "bad", "a foreign IPv4", ethernet(gateway_mac, own_mac, 0x0800, ip4(v4("203.0.113.9"), v4("198.51.100.1"), 17, hello))
     yield "bad", "a server of addresses", ethernet(everybody, own_mac, 0x0800, ip4(own4, v4("255.255.255.255"), 17, udp(67, 68, b"x" * 240)))
     yield "bad", "another's IPv6", ethernet(gateway_mac, own_mac, 0x86DD, ip6(other6, gateway6, 17, hello))
+    yield "bad", "another's IPv4 in TCP", ethernet(gateway_mac, own_mac, 0x0800, ip4(other4, gateway4, 6, syn))
+    yield "bad", "another's IPv6 in TCP", ethernet(gateway_mac, own_mac, 0x86DD, ip6(other6, gateway6, 6, syn))
+    yield "bad", "another's MAC in TCP", ethernet(gateway_mac, other_mac, 0x0800, ip4(own4, gateway4, 6, syn))
+    yield "bad", "TCP in ARP", ethernet(other_mac, own_mac, 0x0806, ip4(own4, other4, 6, syn))
     yield "bad", "another local IPv6", ethernet(other_mac, own_mac, 0x86DD, ip6(v6("fe80::1"), other6, 17, hello))
     yield "bad", "no IPv6", ethernet(other_mac, own_mac, 0x86DD, ip6(v6("::"), other6, 17, hello))
     yield "bad", "advertisement for another", ethernet(groups, own_mac, 0x86DD, nd(own6, all_nodes, 136, other6, tlla(own_mac), 0x20000000))
@@ -108,6 +115,7 @@ def make(own_mac, own4, own6, other_mac, other4, other6, gateway_mac):
         other_mac, own_mac, 0x86DD, ip6(local, other6, 58, icmp6(local, other6, 137, b"\0" * 4 + own6 + v6("2001:db8:1::1"))))
     yield "bad", "a server of IPv6 addresses", ethernet(groups, own_mac, 0x86DD, ip6(local, all_nodes, 17, udp(547, 546, b"x" * 40)))
     yield "bad", "a VLAN tag", ethernet(other_mac, own_mac, 0x8100, struct.pack(">HH", 1, 0x0800) + ip4(other4, own4, 17, hello))
+    yield "bad", "a VLAN tag before TCP", ethernet(other_mac, own_mac, 0x8100, struct.pack(">HH", 1, 0x0800) + ip4(own4, other4, 6, syn))
     yield "bad", "spanning tree", ethernet(bytes.fromhex("0180c2000000"), own_mac, 0x0026, b"\x42\x42\x03" + b"\0" * 35)
     yield "bad", "an unknown kind", ethernet(other_mac, own_mac, 0x88B5, b"x" * 46)
 
