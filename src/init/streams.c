@@ -5,18 +5,18 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "rpc/field.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
 /* The process that fills a pipe and init, which empties it, take turns: the larger the pipe, the fewer. */
-#define PIPE_SIZE     (1 << 20)
-#define READ_MIN      (16 << 10) /* for what does not tell how much waits */
-#define TAG_STDOUT    0x0a       /* AttachProcessResponse.stdout: field 1, bytes */
-#define TAG_STDERR    0x12
-#define TAG_MAX_BYTES 11
-#define TAG_BYTES     4 /* of a message of 16 KiB to 2 MiB */
+#define PIPE_SIZE    (1 << 20)
+#define READ_MIN     (16 << 10) /* for what does not tell how much waits */
+#define FIELD_STDOUT 1          /* of AttachProcessResponse */
+#define FIELD_STDERR 2
+#define HEAD_BYTES   4 /* of a message of 16 KiB to 2 MiB */
 
 static void pump(struct streams *streams);
 static void on_ready(uv_poll_t *poll, int status, int events);
@@ -37,12 +37,12 @@ static void stream_close(struct stream *stream)
 	close_fd(&stream->fd);
 }
 
-static int stream_open(struct stream *stream, struct streams *streams, int fd, uint8_t tag)
+static int stream_open(struct stream *stream, struct streams *streams, int fd, uint8_t field)
 {
 	uv_poll_t *poll;
 	int r;
 
-	*stream = (struct stream){.streams = streams, .fd = fd, .tag = tag};
+	*stream = (struct stream){.streams = streams, .fd = fd, .field = field};
 	if (fd < 0)
 		return 0;
 	/* Of a pipe; what is none keeps its size. */
@@ -77,8 +77,8 @@ static int open_all(struct streams *streams, uv_loop_t *loop, int in, int out, i
 
 	streams->loop = loop;
 	r = stream_open(&streams->in, streams, in, 0);
-	r = stream_open(&streams->out, streams, out, TAG_STDOUT) ?: r;
-	r = stream_open(&streams->err, streams, err, TAG_STDERR) ?: r;
+	r = stream_open(&streams->out, streams, out, FIELD_STDOUT) ?: r;
+	r = stream_open(&streams->err, streams, err, FIELD_STDERR) ?: r;
 	return r < 0 ? cor_fail_errno(error, r, "the standard streams") : 0;
 }
 
@@ -117,16 +117,6 @@ int streams_resize(struct streams *streams, uint32_t rows, uint32_t columns)
 
 /* ---- output ---- */
 
-static size_t encode_length(uint64_t value, uint8_t *out)
-{
-	size_t n = 0;
-
-	for (; value >= 0x80; value >>= 7)
-		out[n++] = (uint8_t)(value | 0x80);
-	out[n++] = (uint8_t)value;
-	return n;
-}
-
 static bool has_room(const struct streams *streams)
 {
 	return streams->call && rpc_call_queued(streams->call) <= RPC_HIGH_WATER;
@@ -148,13 +138,13 @@ static bool forward(struct stream *stream)
 {
 	struct streams *streams = stream->streams;
 	size_t size = read_size(stream);
-	uint8_t head[TAG_MAX_BYTES] = {stream->tag}, *data = rpc_call_room(streams->call, TAG_BYTES, size);
+	uint8_t head[RPC_FIELD_HEAD_MAX], *data = rpc_call_room(streams->call, HEAD_BYTES, size);
 	ssize_t n = read(stream->fd, data, size);
 
 	if (n > 0) {
 		if (streams->exit)
 			stream->left -= (size_t)n;
-		rpc_call_send_parts(streams->call, head, 1 + encode_length((uint64_t)n, head + 1), data,
+		rpc_call_send_parts(streams->call, head, rpc_field_head(stream->field, (size_t)n, head), data,
 				    (size_t)n);
 		return true;
 	}

@@ -16,7 +16,7 @@ struct stream {
 	struct streams *streams;
 	uv_poll_t *poll; /* NULL once closed */
 	int fd;          /* -1 once closed */
-	uint8_t tag;     /* of the field of AttachProcessResponse */
+	uint8_t field;   /* of AttachProcessResponse */
 	bool watching;
 	size_t left; /* of a process that has ended: so much is still its own output */
 };

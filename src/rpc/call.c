@@ -2,7 +2,7 @@
 /* A call: gRPC's framing of messages on one HTTP/2 stream, flow control, and the end.
  *
  * Received bytes wait in `in` until whole messages can be delivered. While the user is paused the stream's window is not given back, so
- * that at most STREAM_WINDOW bytes gather. Messages to send wait, framed, in `queue` until nghttp2 asks for them. */
+ * that no more than the window gathers. Messages to send wait, framed, in `queue` until nghttp2 asks for them. */
 #include "rpc/internal.h"
 
 #include "base/str.h"
@@ -54,6 +54,13 @@ static void give_window(struct rpc_call *call, size_t size)
 		nghttp2_session_consume_stream(call->conn->session, call->stream, size);
 }
 
+void call_open_window(struct rpc_call *call)
+{
+	if (!call->small && !call->closed)
+		nghttp2_session_set_local_window_size(call->conn->session, NGHTTP2_FLAG_NONE, call->stream,
+						      STREAM_WINDOW);
+}
+
 void call_receive(struct rpc_call *call, const uint8_t *data, size_t size)
 {
 	if (call->closed)
@@ -100,6 +107,9 @@ static void deliver_messages(struct rpc_call *call)
 			call->events.on_message(call, buffer_bytes(&call->in) + FRAME_HEAD, size, call->user);
 		buffer_consume(&call->in, MIN(FRAME_HEAD + size, buffer_size(&call->in)));
 	}
+	/* Of hundreds of calls most are idle. */
+	if (call->small && !buffer_size(&call->in))
+		buffer_release(&call->in);
 }
 
 static void tell_end(struct rpc_call *call)
@@ -124,7 +134,8 @@ void call_deliver(struct rpc_call *call)
 		else if (call->events.on_half_close)
 			call->events.on_half_close(call, call->user);
 	}
-	if (call->full && buffer_size(&call->queue) <= RPC_LOW_WATER && !call->closed) {
+	if (call->full && buffer_size(&call->queue) <= (call->small ? RPC_SMALL / 4 : RPC_LOW_WATER) &&
+	    !call->closed) {
 		call->full = false;
 		if (call->events.on_writable)
 			call->events.on_writable(call, call->user);
@@ -247,7 +258,7 @@ int rpc_call_send_parts(struct rpc_call *call, const void *head, size_t head_siz
 	frame[0] = 0;
 	memcpy(frame + 1, &size, sizeof(size));
 	buffer_commit(&call->queue, FRAME_HEAD + head_size + body_size);
-	if (buffer_size(&call->queue) > RPC_HIGH_WATER)
+	if (rpc_call_full(call))
 		call->full = true;
 	wake_stream(call);
 	return 0;
@@ -270,6 +281,11 @@ int rpc_call_send_message(struct rpc_call *call, const ProtobufCMessage *message
 size_t rpc_call_queued(const struct rpc_call *call)
 {
 	return buffer_size(&call->queue);
+}
+
+bool rpc_call_full(const struct rpc_call *call)
+{
+	return buffer_size(&call->queue) > (call->small ? RPC_SMALL : RPC_HIGH_WATER);
 }
 
 void rpc_call_half_close(struct rpc_call *call)
@@ -425,6 +441,7 @@ int rpc_call_begin(struct rpc_conn *conn, const char *path, const struct rpc_cal
 	call->user = user;
 	if (options && options->max_message)
 		call->max_message = options->max_message;
+	call->small = options && options->small;
 	if (timeout_ms != RPC_NO_DEADLINE)
 		rpc_call_deadline(call, timeout_ms);
 	conn_schedule(conn);

@@ -161,6 +161,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 	struct rpc_conn *conn = user;
 	struct rpc_call *call = call_of(session, frame->hd.stream_id);
 
+	if (call && !conn->server && frame->hd.type == NGHTTP2_HEADERS)
+		call_open_window(call);
 	if (!call || !conn->server || frame->hd.type != NGHTTP2_HEADERS ||
 	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		return 0;
@@ -249,6 +251,8 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
 		buffer_append(&conn->out, buffer_bytes(&call->queue), length);
 	}
 	buffer_consume(&call->queue, length);
+	if (call->small && !buffer_size(&call->queue))
+		buffer_release(&call->queue);
 	return 0;
 }
 
@@ -264,7 +268,7 @@ static int session_make(struct rpc_conn *conn)
 {
 	static const nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, RPC_MAX_CALLS},
-		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, RPC_SMALL},
 		{NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_SIZE},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 16 << 10},
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},

@@ -8,7 +8,9 @@
 
 #include <nghttp2/nghttp2.h>
 
-#define STREAM_WINDOW     (1 << 20)  /* what a sender may send before we have read it, per call … */
+#define STREAM_WINDOW                                                                                        \
+	(1                                                                                                   \
+	 << 20) /* what a sender may send before we have read it, per call (RPC_SMALL if it is a small one) … */
 #define CONNECTION_WINDOW (16 << 20) /* … and over all */
 #define FRAME_SIZE        (256 << 10)
 #define FRAME_HEAD        5u /* compressed flag and length before each message */
@@ -45,6 +47,7 @@ struct rpc_call {
 	struct rpc_call_events events;
 	void *user;
 	size_t max_message;
+	bool small; /* of its windows */
 
 	/* Coming in. */
 	struct buffer in; /* bytes not yet delivered */
@@ -87,6 +90,8 @@ struct rpc_call *call_new(struct rpc_conn *conn, int32_t stream);
 void call_receive(struct rpc_call *call, const uint8_t *data, size_t size);
 /* Delivers what can be delivered, and the end when it is due; the call may be gone afterwards. */
 void call_deliver(struct rpc_call *call);
+/* Streams begin with small windows; gives this one its own. */
+void call_open_window(struct rpc_call *call);
 /* Ends this half without what is queued. */
 void call_stop_sending(struct rpc_call *call);
 /* The stream is gone: fixes the status. */

@@ -25,7 +25,8 @@ struct rpc_call;
 #define RPC_MAX_MESSAGE (4u << 20)   /* default limit of one received message, bytes */
 #define RPC_HIGH_WATER  (1u << 20)   /* a polite sender stops here … */
 #define RPC_LOW_WATER   (256u << 10) /* … and on_writable comes when this is reached */
-#define RPC_MAX_CALLS   256u         /* at once on one connection, per direction */
+#define RPC_MAX_CALLS   768u         /* at once on one connection, per direction */
+#define RPC_SMALL       (128u << 10) /* a window for calls of which there may be hundreds */
 #define RPC_NO_DEADLINE 0
 
 /* What a user of a call hears. Any may be NULL. */
@@ -50,6 +51,7 @@ struct rpc_method {
 	const ProtobufCMessageDescriptor *request;
 	const ProtobufCMessageDescriptor *response; /* of every response message */
 	size_t max_request;                         /* bytes; 0: RPC_MAX_MESSAGE */
+	bool small;                                 /* its calls have small windows, see rpc_call_options */
 	bool client_streams;
 	/* Unary request: called with the one message. Returns 0 when it has answered (rpc_call_reply, or messages and rpc_call_finish) or
 	 * will answer later; an error becomes the call's status. The message is the callee's to read during the call. */
@@ -117,6 +119,8 @@ void rpc_listener_free(struct rpc_listener *listener); /* closes its connections
 struct rpc_call_options {
 	uint64_t timeout_ms; /* RPC_NO_DEADLINE, or COR_TIMEOUT after so long; also sent as grpc-timeout */
 	size_t max_message;  /* of a response; 0: RPC_MAX_MESSAGE */
+	/* What may wait at either end of it is RPC_SMALL bytes instead of RPC_HIGH_WATER, and on_writable comes at a quarter of that. */
+	bool small;
 };
 
 /* Begins a call of "/pkg.Service/Method". Requests follow with rpc_call_send and rpc_call_half_close. */
@@ -139,6 +143,7 @@ int rpc_call_send_parts(struct rpc_call *call, const void *head, size_t head_siz
  * sent by rpc_call_send_parts without being copied. */
 uint8_t *rpc_call_room(struct rpc_call *call, size_t head_size, size_t size);
 size_t rpc_call_queued(const struct rpc_call *call); /* bytes not yet handed to the stream */
+bool rpc_call_full(const struct rpc_call *call);     /* a polite sender waits for on_writable */
 
 void rpc_call_half_close(struct rpc_call *call); /* client: no more requests */
 /* Server: ends the call after what is queued; NULL or COR_OK for success. */

@@ -108,6 +108,7 @@ void server_begin(struct rpc_call *call)
 	} else if (r == 0) {
 		if (call->method->max_request)
 			call->max_message = call->method->max_request;
+		call->small = call->method->small;
 		if (call->method->client_streams)
 			r = call->method->stream(call->service->context, call, &err);
 		else
@@ -119,6 +120,8 @@ void server_begin(struct rpc_call *call)
 	}
 	if (r < 0)
 		rpc_call_finish(call, &err);
+	else
+		call_open_window(call);
 }
 
 /* ---- listening ---- */

@@ -4,6 +4,7 @@
  *   client: open ──► CreateProcess ──► AttachProcess ──(attached)──► StartProcess ──► attached, streams, exit ──► DeleteProcess
  *
  * A client that goes away leaves the process behind: its output is read and thrown away, its input is at an end. */
+#include "rpc/field.h"
 #include "shim/hub.h"
 #include "shim/shim.h"
 
@@ -136,7 +137,7 @@ static void on_guest_message(struct rpc_call *call, const uint8_t *data, size_t 
 	size_t length;
 	unsigned kind;
 
-	if (stream_parse(data, size, &kind, &payload, &length) < 0) {
+	if (rpc_field_parse(data, size, &kind, &payload, &length) < 0) {
 		log_error("the guest sent a malformed stream");
 		rpc_call_cancel(call);
 		return;
@@ -246,7 +247,7 @@ static void on_message(struct rpc_call *call, const uint8_t *data, size_t size, 
 	struct cor_error err;
 	size_t length;
 	unsigned kind;
-	int r = stream_parse(data, size, &kind, &payload, &length);
+	int r = rpc_field_parse(data, size, &kind, &payload, &length);
 
 	if (r < 0 || (kind == STREAM_OPEN) == exec->opened || kind > STREAM_RESIZE) {
 		cor_fail(&err, COR_INVALID, EBADMSG, "malformed ExecRequest, or one out of order");

@@ -3,6 +3,7 @@
 #include "shim/hub.h"
 
 #include "base/clock.h"
+#include "rpc/field.h"
 #include "shim/logs.h"
 #include "shim/shim.h"
 
@@ -140,7 +141,7 @@ static void on_guest_message(struct rpc_call *call, const uint8_t *data, size_t 
 	size_t length;
 	unsigned kind;
 
-	if (stream_parse(data, size, &kind, &payload, &length) < 0) {
+	if (rpc_field_parse(data, size, &kind, &payload, &length) < 0) {
 		log_error("the guest sent a malformed stream");
 		rpc_call_cancel(call);
 		return;
@@ -353,7 +354,7 @@ static void on_message(struct rpc_call *call, const uint8_t *data, size_t size, 
 	struct cor_error err = {0};
 	size_t length;
 	unsigned kind;
-	int r = stream_parse(data, size, &kind, &payload, &length);
+	int r = rpc_field_parse(data, size, &kind, &payload, &length);
 
 	if (r < 0)
 		cor_fail(&err, COR_INVALID, EBADMSG, "malformed AttachRequest");

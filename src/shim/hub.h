@@ -29,8 +29,8 @@ void hub_end(struct hub *hub);
 /* The method Attach. */
 int hub_attach(void *service, struct rpc_call *call, struct cor_error *err);
 
-/* The kind of a stream message and its payload, from its bytes. The messages AttachProcessResponse and AttachResponse have the same fields, and so have the
- * requests of Attach, Exec and AttachProcess but for the first: they pass through as they are, after this has looked at them. 0 or -EBADMSG. */
+/* The messages AttachProcessResponse and AttachResponse have the same fields, and so have the requests of Attach, Exec and AttachProcess but for the first:
+ * they pass through as they are, after rpc_field_parse has looked at them. */
 enum stream_kind {
 	STREAM_OPEN = 1,
 	STREAM_STDOUT = 1,
@@ -41,5 +41,3 @@ enum stream_kind {
 	STREAM_ATTACHED = 4,
 	STREAM_RESIZE = 4
 };
-int stream_parse(const uint8_t *data, size_t size, unsigned *ret_kind, const uint8_t **ret_payload,
-		 size_t *ret_size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shim/hub.h"
+#include "rpc/field.h"
 
 #include "shim.pb-c.h"
 
@@ -16,7 +16,7 @@ static void assert_bad(const void *data, size_t size)
 	size_t length;
 	unsigned kind;
 
-	assert_int_equal(stream_parse(data, size, &kind, &payload, &length), -EBADMSG);
+	assert_int_equal(rpc_field_parse(data, size, &kind, &payload, &length), -EBADMSG);
 }
 
 static void agrees_with_protobuf(void **state)
@@ -34,8 +34,8 @@ static void agrees_with_protobuf(void **state)
 		response.kind_case = CORACLE__SHIM__V1__ATTACH_RESPONSE__KIND_STDERR;
 		response.stderr = (ProtobufCBinaryData){.len = sizes[i], .data = data};
 		size = protobuf_c_message_pack(&response.base, packed);
-		assert_int_equal(stream_parse(packed, size, &kind, &payload, &length), 0);
-		assert_int_equal(kind, STREAM_STDERR);
+		assert_int_equal(rpc_field_parse(packed, size, &kind, &payload, &length), 0);
+		assert_int_equal(kind, 2 /* stderr */);
 		assert_int_equal(length, sizes[i]);
 		assert_memory_equal(payload, data, length);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shim/hub.h"
+#include "rpc/field.h"
 
 #include "base/macro.h"
 
@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned kind;
 
 	/* What it gives lies inside what it was given. */
-	if (stream_parse(data, size, &kind, &payload, &length) == 0 &&
+	if (rpc_field_parse(data, size, &kind, &payload, &length) == 0 &&
 	    (kind > 15 || payload < data || payload + length != data + size))
 		abort();
 	return 0;
