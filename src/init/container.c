@@ -10,6 +10,7 @@
 #include "init/cgroup.h"
 #include "init/devices.h"
 #include "init/process.h"
+#include "init/relay.h"
 #include "init/root.h"
 #include "init/volume.h"
 
@@ -119,9 +120,10 @@ static int container_build(struct container *container,
 /* Takes one that has no process away, however far it was made. */
 static void container_free(struct container *container)
 {
-	static const char *const parts[] = {"files", "upper", "work"};
+	static const char *const parts[] = {"files", "sockets", "upper", "work"};
 	_fd_ int folder = open(container->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
+	relay_container_gone(container);
 	volumes_unmount(container);
 	root_unmount(container);
 	/* Never the whole folder: were the root still mounted there, it would be emptied. */

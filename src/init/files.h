@@ -2,7 +2,7 @@
 /* The calls of coracle.agent.v1.Agent that concern mounts and files. The context is a struct guest. */
 #pragma once
 
-#include "rpc/rpc.h"
+#include "init/guest.h"
 
 int files_mount(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err);
 int files_unmount(void *service, struct rpc_call *call, const ProtobufCMessage *request,
@@ -12,7 +12,6 @@ int files_write(void *service, struct rpc_call *call, struct cor_error *err);
 
 /* Opens (O_PATH) the root of a container as its processes see it, or, with disk, without what is mounted in it; /run where container_id is empty. A descriptor, or
  * -errno and err. */
-struct guest;
 int files_open_root(struct guest *guest, const char *container_id, bool disk, struct cor_error *err);
 /* True for the root of a container that has no process yet whose view of it would tell: nothing written there would last. */
 bool files_root_read_only(struct guest *guest, const char *container_id);

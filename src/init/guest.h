@@ -11,7 +11,11 @@ struct guest {
 	uv_loop_t *loop;
 	int pid_namespace; /* init's own, to come back to after a visit */
 	struct container *containers;
-	int early_root; /* tells how the disk "root" was mounted (early.h), until somebody asks; -1 */
+	struct relay_listener *listeners; /* see relay.h */
+	struct relay *relays;
+	size_t connections; /* of all relays, and of those that wait for one */
+	uint64_t accepted;  /* for numbering them */
+	int early_root;     /* tells how the disk "root" was mounted (early.h), until somebody asks; -1 */
 	struct machine_shutdown *shutdown; /* under way, or NULL */
 	bool stopping;                     /* the loop ends and the power goes */
 	bool networked;                    /* there may be addresses and routes of ours */

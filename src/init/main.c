@@ -9,6 +9,7 @@
 #include "init/network.h"
 #include "init/process.h"
 #include "init/process_calls.h"
+#include "init/relay.h"
 #include "init/statistics.h"
 #include "init/tree.h"
 #include "init/volume.h"
@@ -68,6 +69,15 @@ static const struct rpc_method methods[] = {
 		.stream = tree_receive,
 	},
 	METHOD("FreezeContainer", container_ref, tree_freeze, .max_request = SMALL),
+	METHOD("Listen", listen_request, relay_listen, .max_request = SMALL, .small = true),
+	{
+		.name = "Relay",
+		.request = &coracle__agent__v1__relay_request__descriptor,
+		.client_streams = true,
+		.stream = relay_begin,
+		.max_request = RPC_SPLICE_MAX + SMALL,
+		.small = true,
+	},
 	METHOD("GetStatistics", container_ref, statistics_get, .max_request = SMALL),
 	METHOD("ConfigureNetwork", configure_network_request, network_configure, .max_request = MEDIUM),
 	METHOD("SetTime", set_time_request, machine_set_time, .max_request = SMALL),
