@@ -54,9 +54,13 @@ struct cor_container_options {
 	const char *const *expose; /* "PORT[-LAST][/tcp|/udp]": beside what the image exposes */
 	bool publish_all;          /* all that is exposed, on ports of the host that are free */
 	/* As docker's --volume and --mount: "NAME:/path[:ro]" and "/path" (an anonymous volume), "type=volume,source=NAME,target=/path[,readonly][,volume-nocopy]",
-	 * "type=tmpfs,target=/path". A volume that is not there is made. */
+	 * "type=tmpfs,target=/path". A volume that is not there is made. Of the host's paths ("/host.sock:/path[:ro]", "type=bind,…") unix sockets can be given for now:
+	 * connections to them inside are relayed. */
 	const char *const *volumes;
 	const char *const *mounts;
+	/* "HOST:CONTAINER", two paths: a socket is at HOST while the container runs, and leads to the one of the container. */
+	const char *const *publish_sockets;
+	bool ssh;                /* the agent that SSH_AUTH_SOCK names at the start is there inside */
 	uint64_t shm_size;       /* bytes; 0: 64 MiB */
 	const char *stop_signal; /* "SIGTERM", "TERM" or "15"; NULL: the image's, else SIGTERM */
 	int stop_timeout_s;      /* 0: 10; -1: for ever; or COR_STOP_AT_ONCE */

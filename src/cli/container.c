@@ -57,11 +57,18 @@ static const struct option security_options[] = {
 const struct option_group security_group = {"Security", security_options};
 
 static const struct option data_options[] = {
-	{"volume", 'v', "[NAME:]PATH[:ro]",
-	 "mount a volume at PATH, made where it is missing; without NAME an anonymous one", .repeats = true},
-	{"mount", '\0', "KEY=VALUE,...",
-	 "the same in other words: type=volume|tmpfs, source=, target=, readonly, volume-nocopy, tmpfs-size=",
+	{"volume", 'v', "[SOURCE:]PATH[:ro]",
+	 "mount the volume SOURCE at PATH, made where it is missing; without SOURCE an anonymous one. A "
+	 "SOURCE with a / at its beginning is a unix socket of the host, to which "
+	 "connections are relayed",
 	 .repeats = true},
+	{"mount", '\0', "KEY=VALUE,...",
+	 "the same in other words: type=volume|bind|tmpfs, source=, target=, readonly, volume-nocopy, "
+	 "tmpfs-size=",
+	 .repeats = true},
+	{"publish-socket", '\0', "HOST:CONTAINER",
+	 "make a socket at HOST that leads to the one at CONTAINER, while it runs", .repeats = true},
+	{"ssh", '\0', NULL, "forward the agent that SSH_AUTH_SOCK names at each start"},
 	{0},
 };
 const struct option_group data_group = {"Data", data_options};
@@ -162,6 +169,8 @@ int container_request_fill(struct container_request *request, const struct argum
 		.dns_search = list(args, "dns-search"),
 		.dns_options = list(args, "dns-option"),
 		.no_dns = arguments_flag(args, "no-dns", false),
+		.publish_sockets = list(args, "publish-socket"),
+		.ssh = arguments_flag(args, "ssh", false),
 		.networks = list(args, "network"),
 		.volumes = list(args, "volume"),
 		.mounts = list(args, "mount"),

@@ -168,6 +168,8 @@ static int write_bundle(struct cor_context *ctx, const struct cor_container_opti
 	int r = container_spec_build(options, rootfs->config, bundle->id, &spec, err);
 
 	if (r == 0)
+		container_sockets_mount(&record->sockets, bundle->id, json_object_get(spec.config, "mounts"));
+	if (r == 0)
 		container_mounts_add(mounts, record, bundle->id, json_object_get(spec.config, "mounts"));
 	r = r ?: write_seccomp(bundle, &spec, err);
 	r = r ?: guest_files_write(bundle->dir, options, spec.hostname, err);
@@ -210,6 +212,7 @@ int cor_container_create(struct cor_context *ctx, const struct cor_container_opt
 	record.name = options->name ? xstrdup(options->name) : container_name_invent(&ctx->roots);
 	r = container_name_check(&ctx->roots, record.name, err);
 	r = r ?: networks_choose(ctx, options->networks, &record.networks, err);
+	r = r ?: container_sockets_choose(options, &record.sockets, err);
 	r = r ?: choose_machine(options, &record.machine, err);
 	r = r ?: context_images(ctx, &images, err);
 	if (r < 0)

@@ -97,6 +97,22 @@ static json_t *host_json(const struct container_record *record, const json_t *co
 			 (int)record->reaper, "Capabilities", copy(capabilities, "bounding"));
 }
 
+/* Sockets that are relayed are to those inside what a bind would be. */
+static void add_sockets(json_t *list, const struct container_sockets *sockets)
+{
+	for (size_t i = 0; i < sockets->count; i++) {
+		const struct container_socket *socket = &sockets->items[i];
+
+		if (socket->kind != SOCKET_PUBLISHED)
+			json_array_append_new(
+				list,
+				json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "Type", "bind", "Source",
+					  socket->host ? socket->host : "$" SOCKET_AGENT_ENV, "Destination",
+					  socket->container, "Mode", socket->read_only ? "ro" : "", "RW",
+					  !socket->read_only, "Propagation", "rprivate"));
+	}
+}
+
 static json_t *mounts_json(const struct roots *roots, const struct container_record *record)
 {
 	json_t *list = json_array();
@@ -112,7 +128,20 @@ static json_t *mounts_json(const struct roots *roots, const struct container_rec
 						use->read_only ? "ro" : "", "RW", !use->read_only,
 						"Propagation", ""));
 	}
+	add_sockets(list, &record->sockets);
 	return list;
+}
+
+static json_t *published_json(const struct container_sockets *sockets)
+{
+	json_t *published = json_array();
+
+	for (size_t i = 0; i < sockets->count; i++)
+		if (sockets->items[i].kind == SOCKET_PUBLISHED)
+			json_array_append_new(published,
+					      json_pack("{s:s, s:s}", "Host", sockets->items[i].host,
+							"Container", sockets->items[i].container));
+	return published;
 }
 
 json_t *inspect_networks(const struct roots *roots, const struct container_record *record,
@@ -135,15 +164,16 @@ json_t *inspect_document(const struct roots *roots, const struct container_recor
 
 	json_array_remove(args, 0);
 	ports_held(roots, record, state, &held);
-	document = json_pack(
-		"{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "Id", record->id,
-		"Created", time_json(record->created_ns), "Path",
-		record->args.count ? record->args.items[0] : "", "Args", args, "State", state_json(state),
-		"Image", record->image_id, "Name", json_sprintf("/%s", record->name), "Config",
-		config_json(record, config), "HostConfig", host_json(record, config), "Machine",
-		machine_json(&record->machine), "Mounts", mounts_json(roots, record), "NetworkSettings",
-		json_pack("{s:o, s:o}", "Networks", inspect_networks(roots, record, state), "Ports",
-			  ports_json(&held, &record->exposed)),
-		"LogPath", json_sprintf("%s/containers/%s/log", roots->data, record->id));
+	document = json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "Id",
+			     record->id, "Created", time_json(record->created_ns), "Path",
+			     record->args.count ? record->args.items[0] : "", "Args", args, "State",
+			     state_json(state), "Image", record->image_id, "Name",
+			     json_sprintf("/%s", record->name), "Config", config_json(record, config),
+			     "HostConfig", host_json(record, config), "Machine",
+			     machine_json(&record->machine), "Mounts", mounts_json(roots, record),
+			     "PublishedSockets", published_json(&record->sockets), "NetworkSettings",
+			     json_pack("{s:o, s:o}", "Networks", inspect_networks(roots, record, state),
+				       "Ports", ports_json(&held, &record->exposed)),
+			     "LogPath", json_sprintf("%s/containers/%s/log", roots->data, record->id));
 	return document;
 }

@@ -5,6 +5,7 @@
 
 #include "base/size.h"
 #include "container/caps.h"
+#include "container/sockets.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -74,6 +75,8 @@ static int choose_environment(const struct cor_container_options *options, const
 				options->image);
 	for (size_t i = 0; i < from_image.count; i++)
 		env_set(env, from_image.items[i]);
+	if (options->ssh)
+		env_set(env, SOCKET_AGENT_ENV "=" SOCKET_AGENT);
 	return set_environment(env, options->process.env, err);
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "container/published.h"
 #include "volume/volume.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ void container_record_release(struct container_record *record)
 	strv_release(&record->args);
 	strv_release(&record->labels);
 	strv_release(&record->networks);
+	container_sockets_release(&record->sockets);
 	strv_release(&record->exposed);
 	publish_list_release(&record->publish);
 	for (size_t i = 0; i < record->volume_count; i++) {
@@ -126,7 +128,7 @@ int container_record_write(const struct roots *roots, const struct container_rec
 		return cor_fail_errno(err, dir, "container %.12s", record->id);
 	document = json_pack(
 		"{s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o, "
-		"s:I}",
+		"s:o, s:I}",
 		"id", record->id, "name", string_or_null(record->name), "image",
 		string_or_null(record->image), "imageId", string_or_null(record->image_id), "rootfs",
 		string_or_null(record->rootfs), "machine", machine_to_json(&record->machine), "stopSignal",
@@ -135,7 +137,8 @@ int container_record_write(const struct roots *roots, const struct container_rec
 		(int)record->interactive, "reaper", (int)record->reaper, "readOnly", (int)record->read_only,
 		"args", json_from_strv(&record->args), "labels", json_from_strv(&record->labels), "networks",
 		json_from_strv(&record->networks), "publish", publish_list_to_json(&record->publish),
-		"exposed", json_from_strv(&record->exposed), "created", (json_int_t)record->created_ns);
+		"exposed", json_from_strv(&record->exposed), "sockets",
+		container_sockets_to_json(&record->sockets), "created", (json_int_t)record->created_ns);
 	if (!document)
 		return cor_fail(err, COR_INVALID, EILSEQ, "the options of '%s' hold text that is not UTF-8",
 				record->name);
@@ -226,6 +229,7 @@ int container_record_parse(const json_t *document, struct container_record *reco
 	r = r ?: json_get_strv(document, "labels", &record->labels);
 	r = r ?: json_get_strv(document, "networks", &record->networks);
 	r = r ?: publish_list_from_json(json_object_get(document, "publish"), &record->publish);
+	r = r ?: container_sockets_from_json(json_object_get(document, "sockets"), &record->sockets);
 	r = r ?: json_get_strv(document, "exposed", &record->exposed);
 	r = r ?: volumes_from_json(document, record);
 	r = r ?: json_get_int(document, "created", &record->created_ns);
@@ -466,7 +470,10 @@ static void aside_path(const char *id, char out[static ASIDE_PATH_SIZE])
 static void free_run_folder(const struct roots *roots, const char *id)
 {
 	char path[RUN_PATH_SIZE], aside[ASIDE_PATH_SIZE];
+	_fd_ int dir = container_run_dir(roots, id);
 
+	if (dir >= 0)
+		published_sockets_remove(dir);
 	run_path(id, path);
 	aside_path(id, aside);
 	tree_remove(roots->run_fd, aside); /* of one who was killed at this */

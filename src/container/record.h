@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "base/str.h"
 #include "container/roots.h"
+#include "container/sockets.h"
 #include "coracle/container.h"
 #include "net/publish.h"
 
@@ -50,6 +51,7 @@ struct container_record {
 	struct strv labels; /* KEY=VALUE */
 	/* as net/request.h takes them; none: a loopback alone */
 	struct strv networks;
+	struct container_sockets sockets;
 	struct publish_list publish; /* ports of the host, of which some may still be to be chosen */
 	struct strv exposed;         /* "80/tcp": the image's and the user's */
 	struct volume_use *volumes;

@@ -288,6 +288,7 @@ static int check_texts(const struct cor_container_options *options, struct cor_e
 		{"--network", options->networks},
 		{"--volume", options->volumes},
 		{"--mount", options->mounts},
+		{"--publish-socket", options->publish_sockets},
 		{"--kernel-arg", options->kernel_args},
 	};
 	int r = process_texts_check(&options->process, err);

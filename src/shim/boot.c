@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "shim/installation.h"
 #include "shim/publish.h"
+#include "shim/sockets.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -437,7 +438,9 @@ static int boot(struct shim *shim, struct cor_error *err)
 			  shim->maintenance ? "maintenance-console.log" : "console.log", CONSOLE_LIMIT,
 			  CONSOLE_KEEP) < 0)
 		log_warning("the console's log cannot be written");
-	r = shim->maintenance ? 0 : network_join_all(shim, err);
+	r = shim->maintenance ? 0 : sockets_open(shim, err);
+	if (r == 0 && !shim->maintenance)
+		r = network_join_all(shim, err);
 	r = r ?: start_machine(shim, err);
 	r = r ?: network_connect_all(shim, err);
 	r = r ?: publish_connect(shim, err);

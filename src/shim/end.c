@@ -12,6 +12,7 @@
 #include "shim/hub.h"
 #include "shim/logs.h"
 #include "shim/publish.h"
+#include "shim/sockets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -116,6 +117,7 @@ static void tell(struct shim *shim)
 	/* Whoever hears of the end may want the name, the address or a port again. */
 	publish_stop(shim);
 	network_leave_all(shim);
+	sockets_close(shim);
 	if (!shim->maintenance)
 		container_log_close(&shim->log, clock_realtime_ns());
 	/* Without the lock it is another shim's container. */

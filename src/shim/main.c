@@ -6,8 +6,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/unix_socket.h"
 #include "shim/hub.h"
 #include "shim/installation.h"
+#include "shim/sockets.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -85,30 +87,12 @@ static int record_start(struct shim *shim, struct cor_error *err)
 
 /* ---- the socket ---- */
 
-/* By way of the folder's descriptor: an address has room for 107 bytes only. */
-static int bind_socket(int run_dir, int *ret_fd)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r;
-
-	if (fd < 0 || (unlinkat(run_dir, "shim.sock", 0) < 0 && errno != ENOENT))
-		return -errno;
-	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/shim.sock", run_dir);
-	umask(0177);
-	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, BACKLOG) < 0 ? -errno
-												  : 0;
-	umask(0077);
-	if (r < 0)
-		return r;
-	*ret_fd = steal_fd(&fd);
-	return 0;
-}
-
 static int open_socket(struct shim *shim, struct cor_error *err)
 {
-	int fd = -1, r = bind_socket(shim->run_dir, &fd);
+	int fd = -1, r;
 
+	unlinkat(shim->run_dir, "shim.sock", 0);
+	r = unix_listen_at(shim->run_dir, "shim.sock", BACKLOG, &fd);
 	if (r < 0)
 		return cor_fail_errno(err, r, "shim.sock");
 	return rpc_listener_open(shim->listener, fd, err);
@@ -169,6 +153,7 @@ static void release(struct shim *shim)
 	uv_run(&shim->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&shim->loop);
 	hub_free(shim->hub);
+	sockets_free(shim);
 	if (shim->hello)
 		coracle__agent__v1__hello_response__free_unpacked(shim->hello, NULL);
 	buffer_release(&shim->console_line);

@@ -391,7 +391,8 @@ static int statistics(void *service, struct rpc_call *call, const ProtobufCMessa
 static bool may_last(const char *method)
 {
 	static const char *const names[] = {"WaitProcess", "AttachProcess", "ReadFile",    "WriteFile",
-					    "StatPath",    "SendTree",      "ReceiveTree", "FreezeContainer"};
+					    "StatPath",    "SendTree",      "ReceiveTree", "FreezeContainer",
+					    "Listen",      "Relay"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (str_equal(method, names[i]))

@@ -100,6 +100,10 @@ struct shim {
 	struct container_log log;
 	struct log_client *log_clients; /* of Logs; see logs.c */
 
+	/* Relayed sockets; see sockets.h. */
+	struct shim_sockets *sockets;
+	size_t relays;
+
 	/* The clients. */
 	struct rpc_listener *listener;
 	int first_client_fd; /* a duplicate of the one that started us, watched for its end; -1: it is gone */

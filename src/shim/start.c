@@ -8,6 +8,7 @@
 #include "oci/runtime_spec.h"
 #include "shim/hub.h"
 #include "shim/publish.h"
+#include "shim/sockets.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -113,7 +114,7 @@ static void on_container(const ProtobufCMessage *response, const struct cor_erro
 		return;
 	shim_time(user, "container made");
 	volumes_prepare(user);
-	prepared(user);
+	sockets_listen(user, prepared);
 }
 
 /* The bundle as CreateContainer takes it. */
@@ -309,6 +310,7 @@ static void on_started(const ProtobufCMessage *response, const struct cor_error 
 	service_answer_starts(shim);
 	hub_running(shim->hub);
 	publish_serve(shim);
+	sockets_publish(shim);
 }
 
 static void on_streams_open(struct shim *shim)

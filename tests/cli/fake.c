@@ -159,6 +159,8 @@ static void call_create(const struct cor_container_options *options)
 		{"add-host", options->add_hosts},     {"dns", options->dns},
 		{"dns-search", options->dns_search},  {"dns-option", options->dns_options},
 		{"kernel-arg", options->kernel_args}, {"network", options->networks},
+		{"volume", options->volumes},         {"mount", options->mounts},
+		{"publish-socket", options->publish_sockets},
 	};
 	const struct {
 		const char *name, *text;
@@ -176,6 +178,7 @@ static void call_create(const struct cor_container_options *options)
 		bool on;
 	} flags[] = {
 		{"no-dns", options->no_dns},       {"privileged", options->privileged},
+		{"ssh", options->ssh},
 		{"read-only", options->read_only}, {"init", options->init},
 		{"rm", options->auto_remove},      {"virtualization", options->virtualization},
 	};

@@ -10,6 +10,7 @@ setup() {
 	calls create --name n --hostname h --label a=b -l c --annotation x=y --read-only --tmpfs /t:size=1m --shm-size 1m \
 		--stop-signal USR1 --stop-timeout -1 --init --cpus 1.5 --memory 1.5g --ulimit nofile=1:2 \
 		--cap-add net_admin --cap-drop ALL --security-opt no-new-privileges --sysctl a.b=1 --privileged \
+		-v /a.sock:/b.sock:ro --mount type=bind,src=/c,dst=/d --publish-socket e:/f --ssh \
 		--network none --add-host h:1.2.3.4 --dns 1.1.1.1 --dns-search d --dns-option o --no-dns \
 		--platform linux/amd64 --kernel /k --kernel-arg a=1 --kernel-arg b --init-image /i --accel tcg --virtualization \
 		busybox true
@@ -19,7 +20,7 @@ setup() {
 		"annotation=x=y" "tmpfs=/t:size=1m" "stop-signal=USR1" "ulimit=nofile=1:2" "cap-add=net_admin" "cap-drop=ALL" \
 		"security=no-new-privileges" "sysctl=a.b=1" "network=none" "add-host=h:1.2.3.4" "dns=1.1.1.1" "dns-search=d" \
 		"dns-option=o" "platform=linux/amd64" "kernel=/k" "kernel-arg=a=1" "kernel-arg=b" "init=/i" "accel=tcg" \
-		"flag no-dns" "flag privileged" "flag read-only" "flag init" "flag virtualization" "arg=true"
+		"volume=/a.sock:/b.sock:ro" "mount=type=bind,src=/c,dst=/d" "publish-socket=e:/f" "flag ssh" "flag no-dns" "flag privileged" "flag read-only" "flag init" "flag virtualization" "arg=true"
 	not_asked "flag rm"
 }
 
