@@ -11,6 +11,9 @@
 #include "init/mount.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -21,12 +24,23 @@
 
 enum how { NOT_THERE, WRITABLE, READ_ONLY };
 
-static enum how mount_disk(void)
+/* The disk of a machine that was saved was another one: what was read of it counts no more. */
+static void forget_disk(const char *device)
+{
+	_fd_ int fd = open(device, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)ioctl(fd, BLKFLSBUF, 0);
+}
+
+static enum how mount_disk(bool saved)
 {
 	_free_ char *device = NULL;
 
 	if (disk_find(SERIAL, &device) < 0 || mkdir(PLACE, 0700) < 0)
 		return NOT_THERE;
+	if (saved)
+		forget_disk(device);
 	if (mount(device, PLACE, TYPE, 0, NULL) == 0)
 		return WRITABLE;
 	return errno == EACCES && mount(device, PLACE, TYPE, MS_RDONLY, NULL) == 0 ? READ_ONLY : NOT_THERE;
@@ -34,7 +48,7 @@ static enum how mount_disk(void)
 
 /* The first rules for devices that a kernel gets cost several times what later ones do: it changes its own code to ask them. These are for a group that
  * stays empty. */
-static void restrict_nobody(void)
+void early_rehearse(void)
 {
 	static const struct oci_spec usual = {0};
 	_fd_ int group = -1;
@@ -53,10 +67,11 @@ void early_begin(struct guest *guest)
 		return;
 	pid = fork();
 	if (pid == 0) {
-		uint8_t how = (uint8_t)mount_disk();
+		uint8_t how = (uint8_t)mount_disk(guest->waiting);
 
 		(void)!write(fds[1], &how, 1);
-		restrict_nobody();
+		if (!guest->waiting)
+			early_rehearse();
 		_exit(0);
 	}
 	close(fds[1]);

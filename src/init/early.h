@@ -6,7 +6,10 @@
 #include "agent.pb-c.h"
 #include "init/guest.h"
 
-/* Begins, in a process of its own, to mount the disk "root", and then to get the kernel ready for rules for devices. Does not wait. */
+/* Gets the kernel ready for rules for devices. */
+void early_rehearse(void);
+
+/* Begins, in a process of its own, to mount the disk "root", and then to rehearse, unless the machine waited and has. Does not wait. */
 void early_begin(struct guest *guest);
 
 /* Waits for the disk, and moves it to target if it is what is wanted (NULL: something else): true, and the caller's to unmount. Otherwise it is unmounted,

@@ -87,7 +87,10 @@ int guest_boot(struct guest *guest, struct cor_error *err)
 	r = r ?: mount_basics(err);
 	if (r < 0)
 		return r;
-	early_begin(guest);
+	if (guest->waiting)
+		early_rehearse();
+	else
+		early_begin(guest);
 	if (sethostname(HOSTNAME, strlen(HOSTNAME)) < 0)
 		return cor_fail_errno(err, errno, "host name");
 	raise_log_level();

@@ -15,13 +15,15 @@ struct guest {
 	struct relay *relays;
 	size_t connections; /* of all relays, and of those that wait for one */
 	uint64_t accepted;  /* for numbering them */
+	bool waiting; /* the machine is to be saved: nothing of a container's is touched before the host's first hello */
 	int early_root;     /* tells how the disk "root" was mounted (early.h), until somebody asks; -1 */
 	struct machine_shutdown *shutdown; /* under way, or NULL */
 	bool stopping;                     /* the loop ends and the power goes */
 	bool networked;                    /* there may be addresses and routes of ours */
 };
 
-/* Mounts what init and the containers need, begins what can be done early, and raises the loopback device. The first thing that init does. */
+/* Mounts what init and the containers need, begins what can be done early (of a machine that waits: what stays in its memory), and raises the loopback
+ * device. The first thing that init does. */
 int guest_boot(struct guest *guest, struct cor_error *err);
 
 /* Takes the exit status of every child that has ended, on SIGCHLD, as long as the loop runs. */

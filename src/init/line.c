@@ -29,6 +29,9 @@ static void begin_session(struct line *line)
 	int fd = fcntl(line->fd, F_DUPFD_CLOEXEC, 0);
 
 	line->restarted = false;
+	if (line->on_first_hello)
+		line->on_first_hello(line->context);
+	line->on_first_hello = NULL;
 	uv_poll_stop(&line->poll);
 	/* The reply is smaller than any buffer on its way, and nothing else is being written. */
 	if (fd < 0 || fd_write_all(line->fd, line->reply, sizeof(line->reply)) < 0 ||

@@ -14,10 +14,12 @@ struct line {
 	struct rpc_server_options options;
 	struct rpc_conn *session; /* NULL between sessions */
 	uint8_t reply[HANDSHAKE_REPLY_SIZE];
+	void (*on_first_hello)(void *context); /* called once; may be NULL */
+	void *context;
 	bool restarted; /* reply is due: a hello came in the middle of a session */
 };
 
-/* Serves the services over fd, which is taken over. They are borrowed. */
+/* Serves the services over fd, which is taken over. They are borrowed. on_first_hello and context are the caller's to set afterwards. */
 int line_start(struct line *line, uv_loop_t *loop, int fd, const struct rpc_service *services, size_t count,
 	       struct cor_error *err);
 

@@ -3,6 +3,7 @@
  * virtio-serial port that the host named. It ends by taking the machine down, whatever happens: PID 1 must not return. */
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "init/early.h"
 #include "init/files.h"
 #include "init/line.h"
 #include "init/machine.h"
@@ -98,6 +99,11 @@ static void open_console(void)
 		close(fd);
 }
 
+static void on_first_hello(void *context)
+{
+	early_begin(context);
+}
+
 static int serve(struct guest *guest, struct cor_error *err)
 {
 	const struct rpc_service service = {
@@ -108,17 +114,25 @@ static int serve(struct guest *guest, struct cor_error *err)
 	};
 	struct line line;
 	uv_loop_t loop;
-	int fd = line_open_port("coracle.agent"), r;
+	int fd, r;
 
-	if (fd < 0)
-		return cor_fail_errno(err, fd, "the port 'coracle.agent'");
 	guest->pid_namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	if (guest->pid_namespace < 0)
 		return cor_fail_errno(err, errno, "name spaces");
 	uv_loop_init(&loop);
 	guest->loop = &loop;
 	r = guest_watch_children(guest, err);
-	r = r ?: line_start(&line, &loop, fd, &service, 1, err);
+	if (r < 0)
+		return r;
+	/* The host of a machine that is to be saved sees this, and saves it soon after. */
+	fd = line_open_port("coracle.agent");
+	if (fd < 0)
+		return cor_fail_errno(err, fd, "the port 'coracle.agent'");
+	r = line_start(&line, &loop, fd, &service, 1, err);
+	if (guest->waiting) {
+		line.on_first_hello = on_first_hello;
+		line.context = guest;
+	}
 	while (r == 0 && !guest->stopping)
 		uv_run(&loop, UV_RUN_DEFAULT);
 	return r;
@@ -126,7 +140,7 @@ static int serve(struct guest *guest, struct cor_error *err)
 
 int main(void)
 {
-	struct guest guest = {.early_root = -1};
+	struct guest guest = {.early_root = -1, .waiting = getenv("coracle_wait")};
 	struct cor_error err = {0};
 	int r = guest_boot(&guest, &err);
 

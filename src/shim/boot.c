@@ -17,14 +17,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#define KVM_BOOT_MS   10000
-#define BOOT_MS       100000
-#define CONSOLE_LIMIT (1u << 20)
-#define CONSOLE_KEEP  2
-#define READS_AT_ONCE 16   /* of one descriptor, before the others have their turn */
-#define MESSAGES_MAX  1000 /* lines of the VMM's that go into our log */
-/* User ids for VMMs: above what anybody gives to people or user namespaces, below where 32-bit tools turn negative. */
-#define VMM_UID_BASE    2000000000u
+#define FAST_BOOT_MS    10000 /* under KVM, or from a saved machine */
+#define BOOT_MS         100000
+#define CONSOLE_LIMIT   (1u << 20)
+#define CONSOLE_KEEP    2
+#define READS_AT_ONCE   16   /* of one descriptor, before the others have their turn */
+#define MESSAGES_MAX    1000 /* lines of the VMM's that go into our log */
 #define VMM_UID_BITS    24
 #define QCOW2_DATA_FILE 4u
 /* What a VMM and its shim may use beside the machine's memory. TCG keeps the code that it translated, up to a GiB; under KVM there are QEMU, devices' and
@@ -296,6 +294,19 @@ uid_t passt_uid(const char *id)
 	return VMM_UID_BASE + (1u << VMM_UID_BITS) + uid_number(id);
 }
 
+/* From a saved machine of this shape, or else from nothing. */
+static int start_saved(struct shim *shim, struct vm_spec *spec, struct cor_error *err)
+{
+	bool possible = shim->may_use_saved && saved_is_possible(&shim->record.machine, spec);
+	struct cor_error why;
+	int r;
+
+	shim->from_saved = possible && saved_use(&shim->roots, spec, &shim->saved, &why) == 0;
+	shim->to_be_saved = possible && !shim->from_saved;
+	r = vm_start(vmm_drivers[0], spec, &shim->vm, err);
+	return r < 0 || !shim->from_saved ? r : saved_feed(&shim->roots, &shim->saved, err);
+}
+
 static int start_vmm(struct shim *shim, struct cor_error *err)
 {
 	const struct machine_config *machine = &shim->record.machine;
@@ -324,14 +335,20 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 	snprintf(name, sizeof(name), "coracle-%.12s", shim->id);
 	r = r ?: volumes_open(shim, disks + 1, &volumes, err);
 	spec.disk_count = 1 + volumes;
-	r = r ?: vm_start(vmm_drivers[0], &spec, &shim->vm, err);
+	r = r ?: start_saved(shim, &spec, err);
 	network_handed_over(shim);
 	volumes_close(disks + 1, volumes);
 	close_fd(&disks[0].overlay_fd);
 	close_fd(&disks[0].base_fd);
 	if (r == 0)
-		shim_time(shim, "VMM started");
+		shim_time(shim, shim->from_saved ? "VMM started from a saved machine" : "VMM started");
 	return r;
+}
+
+void boot_save_shape(struct shim *shim)
+{
+	if (shim->to_be_saved)
+		saved_request(&shim->roots, &shim->record.machine, shim->accelerator.accelerator);
 }
 
 /* A guest that takes its VMM over, or makes it hoard, is not to take the host's memory. */
@@ -349,9 +366,11 @@ static void limit_memory(const struct shim *shim)
 
 static void on_boot_timeout(uv_timer_t *timer);
 
+/* What did not answer is tried again in a slower way: a saved machine from nothing, KVM as TCG. */
 static bool may_fall_back(const struct shim *shim)
 {
-	return shim->accelerator.accelerator == VM_KVM && !shim->accelerator.asked && !shim->answered;
+	return !shim->answered &&
+	       (shim->from_saved || (shim->accelerator.accelerator == VM_KVM && !shim->accelerator.asked));
 }
 
 static int start_machine(struct shim *shim, struct cor_error *err)
@@ -368,7 +387,7 @@ static int start_machine(struct shim *shim, struct cor_error *err)
 	watch(shim, &shim->watchers->agent, shim->vm->agent_fd, on_agent);
 	shim->boot_timer.data = shim;
 	uv_update_time(&shim->loop);
-	uv_timer_start(&shim->boot_timer, on_boot_timeout, may_fall_back(shim) ? KVM_BOOT_MS : BOOT_MS, 0);
+	uv_timer_start(&shim->boot_timer, on_boot_timeout, may_fall_back(shim) ? FAST_BOOT_MS : BOOT_MS, 0);
 	return send_hello(shim, err);
 }
 
@@ -376,7 +395,6 @@ static void fall_back(struct shim *shim)
 {
 	struct cor_error err = {0};
 
-	log_warning("the machine does not answer under KVM: going on with TCG");
 	machine_unwatch(shim);
 	vm_free(shim->vm);
 	shim->vm = NULL;
@@ -384,11 +402,20 @@ static void fall_back(struct shim *shim)
 	shim->message[0] = shim->panic[0] = '\0';
 	shim->guest_oom = false;
 	buffer_clear(&shim->console_line);
-	shim->fell_back = true;
-	shim->accelerator.accelerator = VM_TCG;
-	snprintf(shim->accelerator.reason, sizeof(shim->accelerator.reason),
-		 "a machine did not answer under KVM");
-	limit_memory(shim);
+	if (shim->from_saved) {
+		log_warning("the saved machine %s does not go on: it is removed, and this one boots",
+			    shim->saved.template.id);
+		template_forget(&shim->roots, shim->saved.template.id);
+		saved_release(&shim->roots, &shim->saved);
+		shim->may_use_saved = shim->from_saved = false;
+	} else {
+		log_warning("the machine does not answer under KVM: going on with TCG");
+		shim->fell_back = true;
+		shim->accelerator.accelerator = VM_TCG;
+		snprintf(shim->accelerator.reason, sizeof(shim->accelerator.reason),
+			 "a machine did not answer under KVM");
+		limit_memory(shim);
+	}
 	if (start_machine(shim, &err) < 0)
 		shim_fail(shim, &err);
 }
@@ -457,10 +484,12 @@ static int boot(struct shim *shim, struct cor_error *err)
 	return 0;
 }
 
+/* CORACLE_TEMPLATES=off turns saved machines off. */
 void boot_machine(struct shim *shim)
 {
 	struct cor_error err = {0};
 
+	shim->may_use_saved = !str_equal(getenv("CORACLE_TEMPLATES"), "off");
 	if (boot(shim, &err) < 0)
 		shim_fail(shim, &err);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* coracle-shim: the process beside a virtual machine. Started by libcoracle with one connected client; takes the container's lock, boots the machine, serves
- * coracle.shim.v1 until the container has ended and everybody was told. With --probe it prints what machines would be made of, and runs none. */
+ * coracle.shim.v1 until the container has ended and everybody was told. With --probe it prints what machines would be made of, and runs none; with --save it makes a
+ * machine for others to begin from. */
 #include "shim/shim.h"
 
 #include "base/clock.h"
@@ -158,6 +159,8 @@ static void release(struct shim *shim)
 		coracle__agent__v1__hello_response__free_unpacked(shim->hello, NULL);
 	buffer_release(&shim->console_line);
 	container_record_release(&shim->record);
+	if (shim->from_saved)
+		saved_release(&shim->roots, &shim->saved);
 	roots_release(&shim->roots);
 	int *fds[] = {&shim->kernel_fd, &shim->initramfs_fd, &shim->data_dir, &shim->run_dir,
 		      &shim->first_client_fd};
@@ -229,20 +232,18 @@ static int probe(const struct roots *roots, struct cor_error *err)
 /* ---- arguments ---- */
 
 struct arguments {
-	const char *data, *run, *id;
+	const char *data, *run, *id, *save;
 	int client;
 	bool maintenance, probe;
 };
 
 static int parse(int argc, char **argv, struct arguments *args)
 {
-	static const struct option options[] = {{"data", required_argument, NULL, 'd'},
-						{"run", required_argument, NULL, 'r'},
-						{"id", required_argument, NULL, 'i'},
-						{"client", required_argument, NULL, 'c'},
-						{"maintenance", no_argument, NULL, 'm'},
-						{"probe", no_argument, NULL, 'p'},
-						{0}};
+	static const struct option options[] = {
+		{"data", required_argument, NULL, 'd'},  {"run", required_argument, NULL, 'r'},
+		{"id", required_argument, NULL, 'i'},    {"client", required_argument, NULL, 'c'},
+		{"maintenance", no_argument, NULL, 'm'}, {"probe", no_argument, NULL, 'p'},
+		{"save", required_argument, NULL, 's'},  {0}};
 	int letter;
 
 	while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -262,6 +263,9 @@ static int parse(int argc, char **argv, struct arguments *args)
 		case 'm':
 			args->maintenance = true;
 			break;
+		case 's':
+			args->save = optarg;
+			break;
 		case 'p':
 			args->probe = true;
 			break;
@@ -269,7 +273,9 @@ static int parse(int argc, char **argv, struct arguments *args)
 			return -EINVAL;
 		}
 	}
-	return args->probe || (args->id && id_valid(args->id) && args->client > STDERR_FILENO) ? 0 : -EINVAL;
+	return args->probe || args->save || (args->id && id_valid(args->id) && args->client > STDERR_FILENO)
+		       ? 0
+		       : -EINVAL;
 }
 
 /* The folder in which somebody typed a command must not stay in use (and its file system busy) as long as a container runs. */
@@ -307,8 +313,8 @@ int main(int argc, char **argv)
 	shim_time(&shim, "shim started");
 	leave_folder();
 	r = roots_open(args.data, args.run, &shim.roots, &err);
-	if (r == 0 && args.probe) {
-		r = probe(&shim.roots, &err);
+	if (r == 0 && (args.probe || args.save)) {
+		r = args.probe ? probe(&shim.roots, &err) : save_machine(&shim.roots, args.save, &err);
 		roots_release(&shim.roots);
 	} else if (r == 0) {
 		signal(SIGPIPE, SIG_IGN);

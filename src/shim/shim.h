@@ -22,6 +22,7 @@
 #include "shim/cgroup.h"
 #include "shim/container_log.h"
 #include "shim/rotating.h"
+#include "shim/saved.h"
 #include "vmm/vmm.h"
 
 #include "agent.pb-c.h"
@@ -73,6 +74,9 @@ struct shim {
 	struct cgroup cgroup;
 	struct accelerator_choice accelerator;
 	bool fell_back; /* from KVM to TCG */
+	/* Saved machines (saved.h). */
+	bool may_use_saved, from_saved, to_be_saved;
+	struct saved saved; /* of from_saved */
 	int kernel_fd, initramfs_fd;
 	struct watchers *watchers; /* of its descriptors */
 	uv_timer_t boot_timer, end_timer, stop_timer, stall_timer;
@@ -131,6 +135,8 @@ void explain_silence(const struct shim *shim, struct cor_error *err);
 
 /* boot.c: from nothing to a guest that answered. Failures end the shim through shim_fail. */
 void boot_machine(struct shim *shim);
+/* Has machines of this one's shape saved, if that is to be. */
+void boot_save_shape(struct shim *shim);
 void machine_unwatch(struct shim *shim);
 uid_t passt_uid(const char *id); /* that no person has, and no VMM */
 

@@ -25,9 +25,11 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <linux/close_range.h>
 
 #define COMMAND_TIMEOUT_MS 1000
+#define SAVE_TRIES         2000
 #define IMAGE_MAX          (UINT64_C(512) << 20) /* of a kernel or initramfs that has to be copied */
 
 struct qemu {
@@ -222,11 +224,35 @@ static void on_event(const char *name, const json_t *data, void *user)
 {
 	struct qemu *qemu = user;
 	const char *reason = NULL;
+	bool open = false;
 
 	/* QEMU's words for it ("guest-panic"); from one that its guest has taken over, nothing else is shown to people. */
 	if (str_equal(name, "SHUTDOWN") && data && json_get_string(data, "reason", &reason) == 0 && reason &&
 	    str_made_of(reason, sizeof(qemu->vm.end) - 1, "abcdefghijklmnopqrstuvwxyz-"))
 		snprintf(qemu->vm.end, sizeof(qemu->vm.end), "%s", reason);
+	else if (str_equal(name, QMP_REFUSED))
+		vm_kill(&qemu->vm); /* what was posted began the machine */
+	else if (str_equal(name, "VSERPORT_CHANGE") && data && json_get_bool(data, "open", &open) == 0 &&
+		 open)
+		qemu->vm.listening = true;
+}
+
+/* Memory that is a file stays out of the state. */
+static int post_capability(struct qemu *qemu)
+{
+	_json_ json_t *arguments =
+		json_pack("{s:[{s:s, s:b}]}", "capabilities", "capability", "x-ignore-shared", "state", 1);
+
+	return qmp_post(&qemu->qmp, "migrate-set-capabilities", arguments);
+}
+
+/* QEMU has not begun to listen, but finds these when it does. */
+static int post_incoming(struct qemu *qemu, const struct vm_memory *saved)
+{
+	_json_ json_t *arguments = json_pack("{s:o}", "uri", json_sprintf("fd:%d", saved->state_fd));
+	int r = post_capability(qemu);
+
+	return r ?: qmp_post(&qemu->qmp, "migrate-incoming", arguments);
 }
 
 static int make_pair(int *ret_ours, int *ret_theirs, struct cor_error *err)
@@ -306,7 +332,7 @@ static size_t count_queues(const struct vm_spec *spec)
 static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *program, struct cor_error *err)
 {
 	_fd_ int agent = -1, console = -1, control = -1, program_fd = open(program, O_PATH | O_CLOEXEC);
-	_free_ int *keep = xcalloc(5 + 2 * spec->disk_count + 2 * count_queues(spec), sizeof(int));
+	_free_ int *keep = xcalloc(7 + 2 * spec->disk_count + 2 * count_queues(spec), sizeof(int));
 	_strv_ struct strv args = {0};
 	struct stat kvm = {0};
 	int messages[2] = {-1, -1}, r;
@@ -331,6 +357,10 @@ static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *pro
 	keep[count++] = control;
 	keep[count++] = spec->kernel_fd;
 	keep[count++] = spec->initramfs_fd;
+	if (spec->saved) {
+		keep[count++] = spec->saved->fd;
+		keep[count++] = spec->saved->state_fd;
+	}
 	for (size_t i = 0; i < spec->disk_count; i++) {
 		keep[count++] = spec->disks[i].base_fd;
 		keep[count++] = spec->disks[i].overlay_fd;
@@ -359,6 +389,8 @@ static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *pro
 	fd_set_nonblocking(qemu->vm.console_fd, true);
 	fd_set_nonblocking(qemu->vm.agent_fd, true);
 	r = qmp_init(&qemu->qmp, qemu->vm.control_fd, on_event, qemu);
+	if (r == 0 && spec->saved)
+		r = spec->saved->shared ? post_capability(qemu) : post_incoming(qemu, spec->saved);
 	return r < 0 ? cor_fail(err, COR_UNAVAILABLE, r, "QEMU ended at once") : 0;
 }
 
@@ -401,12 +433,48 @@ static int qemu_process_control(struct vm *vm, struct cor_error *err)
 
 static int qemu_pause(struct vm *vm, struct cor_error *err)
 {
-	return qmp_execute(&container_of(vm, struct qemu, vm)->qmp, "stop", NULL, COMMAND_TIMEOUT_MS, err);
+	return qmp_execute(&container_of(vm, struct qemu, vm)->qmp, "stop", NULL, NULL, COMMAND_TIMEOUT_MS,
+			   err);
 }
 
 static int qemu_resume(struct vm *vm, struct cor_error *err)
 {
-	return qmp_execute(&container_of(vm, struct qemu, vm)->qmp, "cont", NULL, COMMAND_TIMEOUT_MS, err);
+	return qmp_execute(&container_of(vm, struct qemu, vm)->qmp, "cont", NULL, NULL, COMMAND_TIMEOUT_MS,
+			   err);
+}
+
+/* Whether the state is written. 1, 0 not yet, -errno. */
+static int saved(struct qemu *qemu, struct cor_error *err)
+{
+	_json_ json_t *answer = NULL;
+	const char *status = NULL;
+	int r = qmp_execute(&qemu->qmp, "query-migrate", NULL, &answer, COMMAND_TIMEOUT_MS, err);
+
+	if (r < 0)
+		return r;
+	json_get_string(answer, "status", &status);
+	if (str_equal(status, "failed"))
+		return cor_fail(err, COR_INTERNAL, EIO, "QEMU cannot save the machine");
+	return str_equal(status, "completed");
+}
+
+static int qemu_save(struct vm *vm, int state_fd, struct cor_error *err)
+{
+	struct qemu *qemu = container_of(vm, struct qemu, vm);
+	_json_ json_t *where = json_pack("{s:s}", "uri", "fd:state");
+	struct timespec pause = {.tv_nsec = 5000000};
+	int r;
+
+	/* Migration stops the guest at its end; one that stood still before would not go on by itself. */
+	r = qmp_give(&qemu->qmp, "state", state_fd, COMMAND_TIMEOUT_MS, err);
+	r = r ?: qmp_execute(&qemu->qmp, "migrate", where, NULL, COMMAND_TIMEOUT_MS, err);
+	for (int i = 0; r == 0 && i < SAVE_TRIES; i++) {
+		r = saved(qemu, err);
+		if (r == 0)
+			nanosleep(&pause, NULL);
+	}
+	return r == 0 ? cor_fail(err, COR_TIMEOUT, ETIMEDOUT, "QEMU does not get the machine saved")
+		      : MIN(r, 0);
 }
 
 const struct vmm_driver vmm_qemu = {
@@ -416,5 +484,6 @@ const struct vmm_driver vmm_qemu = {
 	.process_control = qemu_process_control,
 	.pause = qemu_pause,
 	.resume = qemu_resume,
+	.save = qemu_save,
 	.free = qemu_free,
 };

@@ -45,20 +45,37 @@ static bool needs_acpi(const struct vm_spec *spec)
 	return count_devices(spec) > SLOTS_PLAIN;
 }
 
+/* Beside the machine, which names it. */
+static void add_memory(const struct vm_spec *spec, struct strv *args)
+{
+	strv_add(args, "-m");
+	strv_addf(args, "size=%lluk", (unsigned long long)(spec->memory / KIB));
+	if (!spec->saved)
+		return;
+	strv_add(args, "-object");
+	strv_addf(args, "memory-backend-file,id=memory,size=%llu,mem-path=/proc/self/fd/%d,share=%s",
+		  (unsigned long long)spec->memory, spec->saved->fd, spec->saved->shared ? "on" : "off");
+	if (!spec->saved->shared) {
+		strv_add(args, "-incoming");
+		strv_add(args, "defer");
+	}
+}
+
 static int add_machine(enum vm_arch arch, const struct vm_spec *spec, struct strv *args,
 		       struct cor_error *err)
 {
 	unsigned devices = count_devices(spec);
 	unsigned slots = arch == VM_ARM64 ? SLOTS_ARM : SLOTS_ACPI;
+	const char *memory = spec->saved ? ",memory-backend=memory" : "";
 
 	if (devices > slots)
 		return cor_fail(err, COR_INVALID, EINVAL, "a machine takes %u devices, not %u", slots,
 				devices);
 	strv_add(args, "-machine");
 	if (arch == VM_ARM64)
-		strv_add(args, "virt,gic-version=max,usb=off,its=off");
+		strv_addf(args, "virt,gic-version=max,usb=off,its=off%s", memory);
 	else if (!needs_acpi(spec))
-		strv_add(args, "microvm,acpi=off,isa-serial=on");
+		strv_addf(args, "microvm,acpi=off,isa-serial=on%s", memory);
 	/* QEMU's ACPI tables do not say where the old timer's interrupt arrives, so that the kernel cannot measure its clock. */
 	else if (spec->accelerator == VM_TCG && !spec->tsc_khz)
 		return cor_fail(
@@ -66,7 +83,7 @@ static int add_machine(enum vm_arch arch, const struct vm_spec *spec, struct str
 			"a machine with %u devices needs a host whose time stamp counter runs steadily",
 			devices);
 	else
-		strv_add(args, "microvm,acpi=on,ioapic2=on,pcie=off,isa-serial=on");
+		strv_addf(args, "microvm,acpi=on,ioapic2=on,pcie=off,isa-serial=on%s", memory);
 	return 0;
 }
 
@@ -87,8 +104,6 @@ static void add_processor(enum vm_arch arch, const struct vm_spec *spec, struct 
 		strv_add(args, kvm ? "host,vmx=off,svm=off" : "max,svm=off,erms=off,fsrm=off");
 	strv_add(args, "-smp");
 	strv_addf(args, "%u", spec->cpus);
-	strv_add(args, "-m");
-	strv_addf(args, "size=%lluk", (unsigned long long)(spec->memory / KIB));
 }
 
 /* What the kernel is told before what the user tells it. Under TCG it would spend more than a second on finding out how fast its delay loop, its timer
@@ -153,6 +168,16 @@ static void add_read_only(const struct vm_disk *disk, size_t index, struct strv 
 		  index, 2 * index + 1);
 }
 
+/* The device is as that of a disk with an overlay: one can stand for the other when the machine is saved and goes on. */
+static void add_blank_disk(const struct vm_disk *disk, size_t index, struct strv *args)
+{
+	strv_add(args, "-blockdev");
+	strv_addf(args, "driver=null-co,node-name=blank%zu,size=%llu,read-zeroes=on", index,
+		  (unsigned long long)disk->blank);
+	strv_add(args, "-device");
+	strv_addf(args, "virtio-blk-device,drive=blank%zu,serial=%s", index, disk->serial);
+}
+
 static int add_disk(const struct vm_disk *disk, size_t index, struct strv *args, struct cor_error *err)
 {
 	const char *flush = disk->ephemeral ? "on" : "off";
@@ -160,6 +185,10 @@ static int add_disk(const struct vm_disk *disk, size_t index, struct strv *args,
 
 	if (!str_made_of(disk->serial, VM_SERIAL_MAX, NAME_SET))
 		return cor_fail(err, COR_INVALID, EINVAL, "'%s' is no name for a disk", disk->serial);
+	if (disk->blank) {
+		add_blank_disk(disk, index, args);
+		return 0;
+	}
 	strv_add(args, "-add-fd");
 	strv_addf(args, "fd=%d,set=%zu", disk->base_fd, 2 * index + 1);
 	if (disk->writable && disk->overlay_fd < 0)
@@ -238,7 +267,7 @@ static void add_lines(enum vm_arch arch, const struct qemu_fds *fds, struct strv
 	strv_add(args, "-device");
 	strv_add(args, "virtio-serial-device");
 	strv_add(args, "-device");
-	strv_add(args, "virtserialport,chardev=agent,name=coracle.agent");
+	strv_add(args, "virtserialport,id=line,chardev=agent,name=coracle.agent");
 }
 
 static int build(enum vm_arch arch, const struct vm_spec *spec, const struct qemu_fds *fds, struct strv *args,
@@ -268,6 +297,7 @@ static int build(enum vm_arch arch, const struct vm_spec *spec, const struct qem
 	if (r < 0)
 		return r;
 	add_processor(arch, spec, args);
+	add_memory(spec, args);
 	r = add_kernel(arch, spec, args, err);
 	if (r < 0)
 		return r;

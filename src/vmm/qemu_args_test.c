@@ -68,7 +68,7 @@ static void test_x86(void **state)
 	assert_true(strv_contains(&args, "-nodefaults"));
 	assert_true(strv_contains(&args, "-no-user-config"));
 	assert_true(strv_contains(&args, "-no-reboot"));
-	assert_true(strv_contains(&args, "virtserialport,chardev=agent,name=coracle.agent"));
+	assert_true(strv_contains(&args, "virtserialport,id=line,chardev=agent,name=coracle.agent"));
 	assert_true(strv_contains(&args, "socket,id=agent,fd=10"));
 }
 

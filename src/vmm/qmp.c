@@ -12,7 +12,27 @@
 
 #define READS_AT_ONCE 64
 
-static int send_command(struct qmp *qmp, const char *command, json_t *arguments)
+/* With a descriptor beside the first byte, unless fd is -1. */
+static bool send_text(int socket, char *text, size_t size, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+				.cmsg_level = SOL_SOCKET,
+				.cmsg_type = SCM_RIGHTS}};
+	struct iovec bytes = {.iov_base = text, .iov_len = size};
+	struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control.room);
+	}
+	return sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+static int send_command(struct qmp *qmp, const char *command, json_t *arguments, int fd)
 {
 	_json_ json_t *message = json_pack("{s:s, s:i}", "execute", command, "id", (int)++qmp->last_id);
 	_free_ char *text = NULL;
@@ -25,7 +45,7 @@ static int send_command(struct qmp *qmp, const char *command, json_t *arguments)
 		return -EINVAL;
 	size = strlen(text);
 	text[size] = '\n';
-	return send(qmp->fd, text, size + 1, MSG_NOSIGNAL) == (ssize_t)size + 1 ? 0 : -ECONNRESET;
+	return send_text(qmp->fd, text, size + 1, fd) ? 0 : -ECONNRESET;
 }
 
 int qmp_init(struct qmp *qmp, int fd, void (*on_event)(const char *name, const json_t *data, void *user),
@@ -34,7 +54,7 @@ int qmp_init(struct qmp *qmp, int fd, void (*on_event)(const char *name, const j
 	int r = fd_set_nonblocking(fd, true);
 
 	*qmp = (struct qmp){.fd = fd, .on_event = on_event, .user = user};
-	return r < 0 ? r : send_command(qmp, "qmp_capabilities", NULL);
+	return r < 0 ? r : send_command(qmp, "qmp_capabilities", NULL, -1);
 }
 
 void qmp_release(struct qmp *qmp)
@@ -81,10 +101,18 @@ static void tell_event(struct qmp *qmp, const json_t *message)
 	const char *name = NULL;
 	json_t *data = NULL;
 
-	if (json_get_string(message, "event", &name) < 0 || !name || !qmp->on_event)
-		return;
-	if (json_get_object(message, "data", &data) == 0)
+	if (qmp->on_event && json_get_string(message, "event", &name) == 0 && name &&
+	    json_get_object(message, "data", &data) == 0)
 		qmp->on_event(name, data, qmp->user);
+}
+
+/* An answer that nobody waits for. */
+static void tell_refusal(struct qmp *qmp, const json_t *message)
+{
+	json_t *error = NULL;
+
+	if (qmp->on_event && json_get_object(message, "error", &error) == 0 && error)
+		qmp->on_event(QMP_REFUSED, error, qmp->user);
 }
 
 /* Handles messages until the answer to id comes (1, *ret_answer), or there are no more (0), or -errno. */
@@ -102,6 +130,7 @@ static int drain(struct qmp *qmp, int64_t id, json_t **ret_answer)
 			*ret_answer = steal_ptr(message);
 			return 1;
 		}
+		tell_refusal(qmp, message);
 	}
 }
 
@@ -120,23 +149,35 @@ int qmp_process(struct qmp *qmp)
 	return r == -EAGAIN ? 0 : r;
 }
 
-static int judge(const json_t *answer, const char *command, struct cor_error *err)
+int qmp_post(struct qmp *qmp, const char *command, json_t *arguments)
+{
+	return send_command(qmp, command, arguments, -1);
+}
+
+static int judge(const json_t *answer, const char *command, json_t **ret_value, struct cor_error *err)
 {
 	const char *text = "no reason";
-	json_t *error = NULL;
+	json_t *error = NULL, *value = NULL;
 
-	if (json_get_object(answer, "error", &error) == 0 && !error)
+	if (json_get_object(answer, "error", &error) == 0 && !error) {
+		if (ret_value && (json_get_object(answer, "return", &value) < 0 || !value))
+			return cor_fail(err, COR_CORRUPT, EPROTO, "QEMU's answer to %s holds nothing",
+					command);
+		if (ret_value)
+			*ret_value = json_incref(value);
 		return 0;
+	}
 	if (error)
 		json_get_string(error, "desc", &text);
 	return cor_fail(err, COR_INTERNAL, EIO, "QEMU refuses %s: %s", command, text);
 }
 
-int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int timeout_ms,
-		struct cor_error *err)
+/* Waits for the answer to the last command. */
+static int await_answer(struct qmp *qmp, const char *command, json_t **ret_value, int timeout_ms,
+			struct cor_error *err)
 {
 	uint64_t deadline = clock_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
-	int r = send_command(qmp, command, arguments);
+	int r = 0;
 
 	while (r == 0) {
 		_json_ json_t *answer = NULL;
@@ -145,7 +186,7 @@ int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int tim
 
 		r = drain(qmp, qmp->last_id, &answer);
 		if (r > 0)
-			return judge(answer, command, err);
+			return judge(answer, command, ret_value, err);
 		if (r < 0)
 			break;
 		if (now >= deadline || poll(&ready, 1, (int)((deadline - now) / 1000000) + 1) == 0)
@@ -155,4 +196,22 @@ int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int tim
 			r = 0;
 	}
 	return cor_fail(err, COR_UNAVAILABLE, r, "QEMU has gone");
+}
+
+int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, json_t **ret_value, int timeout_ms,
+		struct cor_error *err)
+{
+	int r = send_command(qmp, command, arguments, -1);
+
+	return r < 0 ? cor_fail(err, COR_UNAVAILABLE, r, "QEMU has gone")
+		     : await_answer(qmp, command, ret_value, timeout_ms, err);
+}
+
+int qmp_give(struct qmp *qmp, const char *name, int fd, int timeout_ms, struct cor_error *err)
+{
+	_json_ json_t *arguments = json_pack("{s:s}", "fdname", name);
+	int r = send_command(qmp, "getfd", arguments, fd);
+
+	return r < 0 ? cor_fail(err, COR_UNAVAILABLE, r, "QEMU has gone")
+		     : await_answer(qmp, "getfd", NULL, timeout_ms, err);
 }

@@ -25,6 +25,14 @@ void qmp_release(struct qmp *qmp);
 /* Reads what there is, up to a bound, and tells of events; never blocks. -ECONNRESET when QEMU has gone, -EPROTO when it talks nonsense. */
 int qmp_process(struct qmp *qmp);
 
-/* Sends a command (arguments may be NULL and are borrowed) and waits for its answer, telling of events meanwhile. */
-int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int timeout_ms,
+/* Gives QEMU a descriptor, which it knows by this name from then on. Waits. */
+int qmp_give(struct qmp *qmp, const char *name, int fd, int timeout_ms, struct cor_error *err);
+
+/* Sends a command and does not wait: its answer is thrown away, but a refusal is told of as if it were an event named QMP_REFUSED. 0 or -errno. */
+#define QMP_REFUSED "COMMAND_REFUSED"
+int qmp_post(struct qmp *qmp, const char *command, json_t *arguments);
+
+/* Sends a command (arguments may be NULL and are borrowed) and waits for its answer, telling of events meanwhile. *ret_value (ret_value may be NULL) is what
+ * it returns, an object; the caller's. */
+int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, json_t **ret_value, int timeout_ms,
 		struct cor_error *err);

@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	hear(&qmp, pair, data, size, &events);
 	close_fd(&pair[1]);
-	r = qmp_execute(&qmp, "stop", NULL, 0, &err);
+	r = qmp_execute(&qmp, "stop", NULL, NULL, 0, &err);
 	assert(r <= 0 && (r == 0) == (err.status == COR_OK) && memchr(err.msg, '\0', sizeof(err.msg)));
 	release(&qmp, pair);
 	return 0;

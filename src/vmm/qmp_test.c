@@ -72,13 +72,13 @@ static void test_commands(void **state)
 
 	line_open(&line);
 	say(&line, "{\"event\": \"STOP\"}\n{\"return\": {}, \"id\": 2}\n");
-	assert_int_equal(qmp_execute(&line.qmp, "stop", NULL, 1000, &err), 0);
+	assert_int_equal(qmp_execute(&line.qmp, "stop", NULL, NULL, 1000, &err), 0);
 	assert_string_equal(line.heard, "STOP");
 	say(&line, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"not now\"}, \"id\": 3}\n");
-	assert_int_equal(qmp_execute(&line.qmp, "cont", NULL, 1000, &err), -EIO);
+	assert_int_equal(qmp_execute(&line.qmp, "cont", NULL, NULL, 1000, &err), -EIO);
 	assert_non_null(strstr(err.msg, "not now"));
 	/* Nobody answers. */
-	assert_int_equal(qmp_execute(&line.qmp, "cont", NULL, 1, &err), -ETIMEDOUT);
+	assert_int_equal(qmp_execute(&line.qmp, "cont", NULL, NULL, 1, &err), -ETIMEDOUT);
 	assert_int_equal(err.status, COR_TIMEOUT);
 	line_close(&line);
 }
@@ -91,7 +91,7 @@ static void test_end(void **state)
 	line_open(&line);
 	close_fd(&line.pair[1]);
 	assert_int_equal(qmp_process(&line.qmp), -ECONNRESET);
-	assert_true(qmp_execute(&line.qmp, "stop", NULL, 1000, &err) < 0);
+	assert_true(qmp_execute(&line.qmp, "stop", NULL, NULL, 1000, &err) < 0);
 	assert_int_equal(err.status, COR_UNAVAILABLE);
 	line_close(&line);
 }

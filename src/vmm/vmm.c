@@ -41,6 +41,11 @@ int vm_resume(struct vm *vm, struct cor_error *err)
 	return vm->driver->resume ? vm->driver->resume(vm, err) : unsupported(vm, "resume", err);
 }
 
+int vm_save(struct vm *vm, int state_fd, struct cor_error *err)
+{
+	return vm->driver->save ? vm->driver->save(vm, state_fd, err) : unsupported(vm, "save", err);
+}
+
 void vm_kill(struct vm *vm)
 {
 	syscall(SYS_pidfd_send_signal, vm->pidfd, SIGKILL, NULL, 0);

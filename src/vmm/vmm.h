@@ -23,6 +23,7 @@ struct vm_disk {
 	int base_fd; /* a raw file that lies below the overlay or is the disk; open for reading only, but for: */
 	bool writable;  /* it is the disk and the guest writes to it, durably */
 	bool ephemeral; /* the overlay will be thrown away: flushes need not reach the host's disk */
+	uint64_t blank; /* not 0: bytes of zeroes, in place of files, for a machine that is to be saved */
 };
 
 enum vm_nic_kind {
@@ -39,14 +40,24 @@ struct vm_nic {
 	const char *mac;      /* "02:00:00:12:34:56" */
 };
 
+/* Memory of a guest that is a file as large as it, for a machine that is to be saved, or that goes on where a saved one stood. */
+struct vm_memory {
+	int fd;
+	/* True: the guest boots and writes into the file, for vm_save. False: it finds what is in the file, keeps its changes to itself, and goes on as soon as all of the
+	 * state was read from state_fd, which may be a pipe that is filled later. */
+	bool shared;
+	int state_fd;
+};
+
 /* What a machine is made of. All is borrowed during vm_start. */
 struct vm_spec {
 	const char *name; /* appears in lists of processes; [a-z0-9]+ */
 	enum vm_accelerator accelerator;
-	uint64_t tsc_khz; /* of the host, for guests that are not accelerated; 0: unknown */
-	unsigned cpus;    /* at least 1 */
-	uint64_t memory;  /* bytes */
-	bool nested;      /* the guest may run virtual machines itself */
+	uint64_t tsc_khz;              /* of the host, for guests that are not accelerated; 0: unknown */
+	unsigned cpus;                 /* at least 1 */
+	uint64_t memory;               /* bytes */
+	const struct vm_memory *saved; /* NULL: the VMM's own memory, and the guest boots */
+	bool nested;                   /* the guest may run virtual machines itself */
 	int kernel_fd, initramfs_fd;
 	const char *const *kernel_args; /* NULL-terminated, appended; may be NULL */
 	const struct vm_disk *disks;
@@ -71,6 +82,7 @@ struct vmm_driver {
 	int (*process_control)(struct vm *vm, struct cor_error *err);
 	int (*pause)(struct vm *vm, struct cor_error *err);
 	int (*resume)(struct vm *vm, struct cor_error *err);
+	int (*save)(struct vm *vm, int state_fd, struct cor_error *err);
 	void (*free)(struct vm *vm);
 };
 
@@ -83,6 +95,7 @@ struct vm {
 	int console_fd;  /* a connected socket: what the guest's kernel writes */
 	int messages_fd; /* a pipe: what the VMM has to say to people */
 	int control_fd;  /* readable: call vm_process_control */
+	bool listening;  /* the guest has opened its end of the agent's line; known where the VMM tells */
 	char end[64];    /* why the guest ended, in the VMM's words, once it is known; otherwise empty */
 };
 
@@ -95,9 +108,11 @@ int vm_start(const struct vmm_driver *driver, const struct vm_spec *spec, struct
 	     struct cor_error *err);
 /* Reads what the VMM tells; never blocks. -ECONNRESET when it has gone. */
 int vm_process_control(struct vm *vm, struct cor_error *err);
-/* The guest's CPUs stand still and go on, which saved machines will need: only tests call it so far. Block for at most a second. COR_UNSUPPORTED when the driver has no such operation. */
+/* The guest's CPUs stand still and go on: only tests call it so far. Block for at most a second. COR_UNSUPPORTED when the driver has no such operation. */
 int vm_pause(struct vm *vm, struct cor_error *err);
 int vm_resume(struct vm *vm, struct cor_error *err);
+/* Stops the guest for good and writes its devices and CPUs to state_fd; its memory is in the file already. Blocks for at most ten seconds. */
+int vm_save(struct vm *vm, int state_fd, struct cor_error *err);
 /* Ends the machine at once: nothing of the guest is saved. */
 void vm_kill(struct vm *vm);
 /* Of one that has ended: by SIGKILL or SIGTERM of somebody (the kernel that was short of memory among them), so that its end tells nothing of the machine. */

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making the saved machine of a shape: one boots until its guest waits for its host, is saved, and tried out. A process of its own does it, behind the start that found
+ * none, and in no hurry. */
+#include "shim/saved.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "container/detach.h"
+#include "image/rootfs.h"
+#include "rpc/handshake.h"
+#include "shim/installation.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#define LISTEN_MS 60000 /* until a machine that is to be saved waits for its host … */
+#define SETTLE_MS 300   /* … and until its kernel has nothing left to do */
+#define ANSWER_MS 10000
+/* The kernel hands it on to init, as a variable of its environment. */
+#define GUEST_WAITS "coracle_wait=1"
+
+void saved_request(const struct roots *roots, const struct machine_config *config,
+		   enum vm_accelerator accelerator)
+{
+	_json_ json_t *machine = json_pack("{s:i, s:I, s:b, s:s}", "cpus", (int)config->cpus, "memory",
+					   (json_int_t)config->memory, "nested", (int)config->virtualization,
+					   "accelerator", vm_accelerator_name(accelerator));
+	_free_ char *text = json_dumps(machine, JSON_COMPACT);
+	struct cor_error err;
+
+	if (process_detach((const char *const[]){"/proc/self/exe", "--save", text, "--data", roots->data,
+						 "--run", roots->run, NULL},
+			   STDERR_FILENO, STDERR_FILENO, &err) < 0)
+		log_warning("%s", err.msg);
+}
+
+/* Fills what the words of a request tell. Strings are borrowed from the document. */
+static int read_machine(const json_t *document, struct vm_spec *spec, const char **ret_accelerator,
+			struct cor_error *err)
+{
+	int64_t cpus = 0, memory = 0;
+	int r = json_get_int(document, "cpus", &cpus);
+
+	r = r ?: json_get_int(document, "memory", &memory);
+	r = r ?: json_get_bool(document, "nested", &spec->nested);
+	r = r ?: json_get_string(document, "accelerator", ret_accelerator);
+	if (r < 0 || cpus < 1 || cpus > 255 || memory < 1)
+		return cor_fail(err, COR_INVALID, EINVAL, "--save takes the description of a machine");
+	spec->cpus = (unsigned)cpus;
+	spec->memory = (uint64_t)memory;
+	return 0;
+}
+
+/* What the VMM says is worth a line, what the guest's console says is not. */
+static void drain(const struct vm *vm)
+{
+	char text[1024];
+	ssize_t n = read(vm->messages_fd, text, sizeof(text) - 1);
+
+	if (n > 0) {
+		text[n] = '\0';
+		log_warning("VMM: %s", text);
+	}
+	while (read(vm->console_fd, text, sizeof(text)) > 0)
+		;
+}
+
+/* Until the guest waits for its host, and then until it is quiet. */
+static int await_guest(struct vm *vm, struct cor_error *err)
+{
+	uint64_t deadline = clock_monotonic_ns() + LISTEN_MS * UINT64_C(1000000);
+	bool settling = false;
+
+	for (;;) {
+		struct pollfd ready[] = {{.fd = vm->pidfd, .events = POLLIN},
+					 {.fd = vm->control_fd, .events = POLLIN},
+					 {.fd = vm->console_fd, .events = POLLIN},
+					 {.fd = vm->messages_fd, .events = POLLIN}};
+		uint64_t now = clock_monotonic_ns();
+
+		if (now >= deadline)
+			return settling ? 0
+					: cor_fail(err, COR_TIMEOUT, ETIMEDOUT,
+						   "the machine to be saved does not wait for its host");
+		poll(ready, ARRAY_SIZE(ready), (int)((deadline - now) / 1000000) + 1);
+		drain(vm);
+		if (ready[0].revents)
+			return cor_fail(err, COR_UNAVAILABLE, ECHILD, "the machine to be saved has ended");
+		if (ready[1].revents && vm_process_control(vm, err) < 0)
+			return -ECONNRESET;
+		if (vm->listening && !settling) {
+			settling = true;
+			deadline = clock_monotonic_ns() + SETTLE_MS * UINT64_C(1000000);
+		}
+	}
+}
+
+/* A machine that answers has begun from it as others will. */
+static int await_answer(struct vm *vm, struct cor_error *err)
+{
+	static const uint8_t secret[HANDSHAKE_SECRET_SIZE] = {1};
+	struct handshake_host handshake;
+	struct pollfd line = {.fd = vm->agent_fd, .events = POLLIN};
+	uint8_t data[4096];
+	size_t used;
+
+	if (handshake_host_init(&handshake, secret) < 0 ||
+	    fd_write_all(vm->agent_fd, handshake.hello, sizeof(handshake.hello)) < 0)
+		return cor_fail(err, COR_INTERNAL, EIO, "no greeting for the saved machine");
+	while (poll(&line, 1, ANSWER_MS) == 1) {
+		ssize_t n = read(vm->agent_fd, data, sizeof(data));
+
+		if (n <= 0)
+			break;
+		if (handshake_host_feed(&handshake, data, (size_t)n, &used))
+			return 0;
+	}
+	drain(vm);
+	return cor_fail(err, COR_UNAVAILABLE, EPROTO, "the saved machine does not go on");
+}
+
+/* Boots a machine into memory, and writes the rest of it to state. */
+static int boot_and_save(const struct vm_spec *spec, int state, struct cor_error *err)
+{
+	struct vm *vm = NULL;
+	int r = vm_start(vmm_drivers[0], spec, &vm, err);
+
+	r = r ?: await_guest(vm, err);
+	r = r ?: vm_save(vm, state, err);
+	vm_free(vm);
+	return r < 0 || lseek(state, 0, SEEK_SET) == 0 ? r
+						       : cor_fail_errno(err, errno, "the machine's state");
+}
+
+static int try_out(const struct vm_spec *spec, struct cor_error *err)
+{
+	struct vm *vm = NULL;
+	int r = vm_start(vmm_drivers[0], spec, &vm, err);
+
+	r = r ?: await_answer(vm, err);
+	vm_free(vm);
+	return r;
+}
+
+static int make(const struct roots *roots, struct vm_spec *spec, const char *shape,
+		struct template_maker *maker, struct cor_error *err)
+{
+	_fd_ int memory = memfd_create("coracle-memory", MFD_CLOEXEC);
+	_fd_ int state = memfd_create("coracle-state", MFD_CLOEXEC);
+	struct vm_memory saved = {.fd = memory, .shared = true, .state_fd = -1};
+	struct vm_disk disk = {.serial = "root", .base_fd = -1, .overlay_fd = -1, .blank = DISK_SIZE};
+	int r;
+
+	if (memory < 0 || state < 0 || ftruncate(memory, (off_t)spec->memory) < 0)
+		return cor_fail_errno(err, errno, "memory for the machine");
+	spec->saved = &saved;
+	spec->disks = &disk;
+	spec->disk_count = 1;
+	spec->kernel_args = (const char *const[]){GUEST_WAITS, NULL};
+	r = boot_and_save(spec, state, err);
+	if (r < 0)
+		return r;
+	saved = (struct vm_memory){.fd = memory, .state_fd = state};
+	r = try_out(spec, err);
+	return r < 0 ? r : template_publish(roots, maker, shape, memory, state, err);
+}
+
+int save_machine(const struct roots *roots, const char *machine, struct cor_error *err)
+{
+	struct vm_spec spec = {.name = "template", .uid = VMM_UID_BASE, .kernel_fd = -1, .initramfs_fd = -1};
+	struct template_maker maker = {.dir = -1};
+	_free_ char *program = qemu_program(), *shape = NULL;
+	struct accelerator_choice choice;
+	_json_ json_t *document = NULL;
+	const char *accelerator = NULL;
+	int r = json_parse_object(machine, strlen(machine), "--save", &document, err);
+
+	/* Whatever is worth waiting for comes first. */
+	setpriority(PRIO_PROCESS, 0, 10);
+	r = r ?: read_machine(document, &spec, &accelerator, err);
+	r = r ?: kernel_open(NULL, &spec.kernel_fd, NULL, err);
+	r = r ?: initramfs_open(NULL, &spec.initramfs_fd, NULL, err);
+	r = r ?: accelerator_choose(roots->run_fd, accelerator, spec.kernel_fd, program, &choice, err);
+	if (r == 0) {
+		spec.accelerator = choice.accelerator;
+		spec.tsc_khz = choice.tsc_khz;
+		shape = saved_shape(&spec);
+		r = template_begin(roots, shape, &maker, err);
+	}
+	if (r == 0)
+		r = make(roots, &spec, shape, &maker, err);
+	template_maker_release(roots, &maker);
+	close_fd(&spec.kernel_fd);
+	close_fd(&spec.initramfs_fd);
+	return r == -EBUSY || r == -EEXIST ? 0 : r;
+}
