@@ -9,7 +9,7 @@ CORACLE = os.environ.get("CORACLE", f"{TOP}/build/coracle")
 IMAGES = f"{TOP}/build/test-images"
 PODMAN = ["podman", "--runtime", "runc"]
 # A bridge is made in namespaces of the measurement's own, never in this machine's.
-os.environ["CORACLE_NETWORK"] = "none"
+os.environ.update(CORACLE_NETWORK="none", CORACLE_TEMPLATES="off")
 
 
 def run(*words, **options):

@@ -10,7 +10,7 @@ roots() {
 	export WORK CORACLE_ROOT=$WORK/data CORACLE_RUNTIME_DIR=$WORK/run CORACLE=${CORACLE:-$build/coracle}
 	export ASAN_OPTIONS=log_path=$WORK/sanitizer UBSAN_OPTIONS=log_path=$WORK/sanitizer
 	# No test may touch the network of the machine that it runs on; those of networks have a namespace of their own.
-	export CORACLE_NETWORK=none
+	export CORACLE_NETWORK=none CORACLE_TEMPLATES=${CORACLE_TEMPLATES-off}
 	# A build with sanitizers has no guest.
 	[[ -e $build/src/init/initramfs.cpio ]] || export CORACLE_INITRAMFS=$top/build/src/init/initramfs.cpio
 	"$top/tests/prepare"

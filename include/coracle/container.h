@@ -77,6 +77,7 @@ struct cor_container_options {
 	const char *init_image;         /* path of an initramfs to use in place of coracle-init's */
 	const char *accelerator;        /* "auto", "kvm", "tcg"; NULL: auto */
 	bool virtualization;            /* give the guest nested virtualization */
+	bool no_template; /* boot a machine of its own, instead of going on from a saved one; nor is it saved */
 };
 
 /* Writes the container's bundle; nothing runs. *ret_id has 64 digits. COR_NOT_FOUND for the image, COR_EXISTS for the name. */

@@ -101,6 +101,7 @@ static const struct option machine_options[] = {
 	{"init-image", '\0', "FILE", "another initramfs", .offer = OFFER_FILES},
 	{"accel", '\0', "NAME", "what runs the machine: auto, kvm or tcg; kvm never falls back",
 	 .choices = "auto kvm tcg"},
+	{"no-template", '\0', NULL, "boot the machine instead of going on from one that was saved"},
 	{"virtualization", '\0', NULL, "offer hardware virtualization to the guest"},
 	{0},
 };
@@ -188,6 +189,7 @@ int container_request_fill(struct container_request *request, const struct argum
 		.init_image = arguments_text(args, "init-image"),
 		.accelerator = arguments_text(args, "accel"),
 		.virtualization = arguments_flag(args, "virtualization", false),
+		.no_template = arguments_flag(args, "no-template", false),
 	};
 	process_fill(&request->options.process, args, &request->env, args->operands + 1);
 	return fill_numbers(&request->options, args, err);

@@ -155,9 +155,21 @@ static int prune_images(struct cor_context *ctx, const struct pruning *pruning, 
 
 /* ---- the commands ---- */
 
+static int prune_templates(struct cor_context *ctx, uint64_t *reclaimed, struct cor_error *err)
+{
+	uint64_t bytes = 0;
+	unsigned count;
+	int r = cor_template_prune(ctx, &count, &bytes, err);
+
+	*reclaimed += bytes;
+	return r;
+}
+
 static int prune(const struct arguments *args, bool containers, bool images, int *ret_status,
 		 struct cor_error *err)
 {
+	bool templates = containers && images;
+
 	_pruning_ struct pruning pruning = {0};
 	_context_ struct cor_context *ctx = NULL;
 	_text_ char *what = NULL, *size = NULL;
@@ -166,12 +178,14 @@ static int prune(const struct arguments *args, bool containers, bool images, int
 
 	if (r < 0)
 		return r;
-	what = text_format("%s%s%s%s", containers ? "  - all containers that do not run\n" : "",
+	what = text_format("%s%s%s%s%s", containers ? "  - all containers that do not run\n" : "",
 			   !images       ? ""
 			   : pruning.all ? "  - all images that no container uses\n"
 					 : "  - all images without a name that no container uses\n",
 			   arguments_given(args, "filter") ? "  of them, those that --filter leaves\n" : "",
-			   images ? "  - what came of pulls that were interrupted\n" : "");
+			   images ? "  - what came of pulls that were interrupted\n" : "",
+			   templates ? "  - saved machines, which are made again when they are needed\n"
+				     : "");
 	r = confirm(args, what, err);
 	if (r == 0)
 		r = cor_open(NULL, &ctx, err);
@@ -179,6 +193,8 @@ static int prune(const struct arguments *args, bool containers, bool images, int
 		r = prune_containers(ctx, &pruning, &reclaimed, ret_status, err);
 	if (r == 0 && images)
 		r = prune_images(ctx, &pruning, &reclaimed, err);
+	if (r == 0 && templates)
+		r = prune_templates(ctx, &reclaimed, err);
 	if (r < 0)
 		return r;
 	size = table_size(reclaimed);
@@ -244,8 +260,10 @@ const struct command command_image_prune = {
 
 const struct command command_system_prune = {
 	.name = "prune",
-	.summary = "remove stopped containers, and images without a name",
-	.text = "'coracle prune' and 'coracle image prune' in one. Asks first, and says what will go.",
+	.summary = "remove stopped containers, images without a name, and saved machines",
+	.text = "'coracle prune' and 'coracle image prune' in one, and the machines that were saved so that "
+		"others "
+		"begin from them. Asks first, and says what will go.",
 	.examples = "coracle system prune\ncoracle system prune -af",
 	.groups = (const struct option_group *const[]){&images_group, NULL},
 	.run = system_run,

@@ -7,6 +7,7 @@
 #include "container/image_users.h"
 #include "container/network_check.h"
 #include "container/store.h"
+#include "container/template.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -187,6 +188,14 @@ static int check_containers(struct check *check, struct cor_error *err)
 	return 0;
 }
 
+static void tell_template(const char *id, const char *problem, void *context)
+{
+	struct check *check = context;
+	_free_ char *what = str_format("template %s", id);
+
+	tell(check, what, check->repair, problem);
+}
+
 int cor_system_check(struct cor_context *ctx, bool repair, char **ret_json, struct cor_error *err)
 {
 	_json_ json_t *problems = json_array();
@@ -196,6 +205,7 @@ int cor_system_check(struct cor_context *ctx, bool repair, char **ret_json, stru
 
 	r = r ?: image_check(images, repair, used_by_container, ctx, problems, err);
 	r = r ?: check_containers(&check, err);
+	r = r ?: template_check(&ctx->roots, repair, tell_template, &check, err);
 	r = r ?: network_check(&ctx->roots, repair, problems, err);
 	if (r < 0)
 		return r;

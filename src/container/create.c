@@ -82,6 +82,7 @@ static int choose_machine(const struct cor_container_options *options, struct ma
 				accelerator);
 	machine->accelerator = xstrdup(accelerator);
 	machine->virtualization = options->virtualization;
+	machine->no_template = options->no_template;
 	for (const char *const *arg = options->kernel_args; arg && *arg; arg++)
 		strv_add(&machine->kernel_args, *arg);
 	r = choose_file(options->kernel, "kernel", &machine->kernel, err);

@@ -5,6 +5,7 @@
 #include "container/context.h"
 #include "container/image_users.h"
 #include "container/store.h"
+#include "container/template.h"
 #include "container/volumes.h"
 #include "volume/volume.h"
 
@@ -86,6 +87,26 @@ static int volumes_usage(struct cor_context *ctx, json_t *facts, struct cor_erro
 	return 0;
 }
 
+int cor_template_prune(struct cor_context *ctx, unsigned *ret_count, uint64_t *ret_reclaimed,
+		       struct cor_error *err)
+{
+	return template_prune(&ctx->roots, ret_count, ret_reclaimed, err);
+}
+
+static int templates_usage(struct cor_context *ctx, json_t *facts, struct cor_error *err)
+{
+	unsigned count;
+	uint64_t bytes;
+	int r = template_usage(&ctx->roots, &count, &bytes, err);
+
+	if (r == 0)
+		json_object_set_new(facts, "Templates",
+				    json_pack("{s:I, s:I, s:I, s:I}", "Total", (json_int_t)count, "Active",
+					      (json_int_t)0, "Size", (json_int_t)bytes, "Reclaimable",
+					      (json_int_t)bytes));
+	return r;
+}
+
 int cor_system_df(struct cor_context *ctx, char **ret_json, struct cor_error *err)
 {
 	_json_ json_t *facts = json_object();
@@ -95,6 +116,7 @@ int cor_system_df(struct cor_context *ctx, char **ret_json, struct cor_error *er
 	r = r ?: image_usage(images, used_by_container, ctx, facts, err);
 	r = r ?: containers_usage(ctx, facts, err);
 	r = r ?: volumes_usage(ctx, facts, err);
+	r = r ?: templates_usage(ctx, facts, err);
 	if (r < 0)
 		return r;
 	*ret_json = json_dumps(facts, JSON_INDENT(4));

@@ -96,12 +96,13 @@ static json_t *string_or_null(const char *s)
 
 static json_t *machine_to_json(const struct machine_config *machine)
 {
-	return json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o, s:b}", "cpus", (int)machine->cpus, "nanoCpus",
-			 (json_int_t)machine->nano_cpus, "memory", (json_int_t)machine->memory, "kernel",
-			 string_or_null(machine->kernel), "kernelArgs", json_from_strv(&machine->kernel_args),
-			 "initramfs", string_or_null(machine->initramfs), "accelerator",
-			 string_or_null(machine->accelerator), "virtualization",
-			 (int)machine->virtualization);
+	return json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o, s:b, s:b}", "cpus", (int)machine->cpus,
+			 "nanoCpus", (json_int_t)machine->nano_cpus, "memory", (json_int_t)machine->memory,
+			 "kernel", string_or_null(machine->kernel), "kernelArgs",
+			 json_from_strv(&machine->kernel_args), "initramfs",
+			 string_or_null(machine->initramfs), "accelerator",
+			 string_or_null(machine->accelerator), "virtualization", (int)machine->virtualization,
+			 "noTemplate", (int)machine->no_template);
 }
 
 static json_t *volumes_to_json(const struct container_record *record)
@@ -170,6 +171,7 @@ static int machine_from_json(const json_t *object, struct machine_config *machin
 	r = r ?: read_string(object, "initramfs", &machine->initramfs);
 	r = r ?: read_string(object, "accelerator", &machine->accelerator);
 	r = r ?: json_get_bool(object, "virtualization", &machine->virtualization);
+	r = r ?: json_get_bool(object, "noTemplate", &machine->no_template);
 	if (cpus < 1 || cpus > 1024 || memory < 0)
 		return -EINVAL;
 	machine->cpus = (unsigned)cpus;
@@ -287,11 +289,12 @@ int container_state_write(const struct roots *roots, const char *id, const struc
 	if (dir < 0)
 		return cor_fail_errno(err, dir, "container %.12s", id);
 	document = json_pack(
-		"{s:s, s:i, s:i, s:b, s:o, s:I, s:I}", "status", status_words[state->status], "exitCode",
+		"{s:s, s:i, s:i, s:b, s:o, s:I, s:I, s:b}", "status", status_words[state->status], "exitCode",
 		state->exit.code, "signal", state->exit.signal, "outOfMemory", (int)state->exit.out_of_memory,
 		/* What a guest's kernel printed need not be UTF-8; better no reason than no state. */
 		"reason", json_string(state->exit.reason) ?: json_string("unreadable"), "started",
-		(json_int_t)state->started_ns, "finished", (json_int_t)state->finished_ns);
+		(json_int_t)state->started_ns, "finished", (json_int_t)state->finished_ns, "saved",
+		(int)state->saved);
 	return json_write_file(dir, "state.json", document, 0600, err);
 }
 
@@ -307,6 +310,7 @@ int container_state_parse(const json_t *document, struct container_state *state)
 	r = r ?: json_get_string(document, "reason", &reason);
 	r = r ?: json_get_int(document, "started", &state->started_ns);
 	r = r ?: json_get_int(document, "finished", &state->finished_ns);
+	r = r ?: json_get_bool(document, "saved", &state->saved);
 	if (r < 0)
 		return r;
 	state->exit.code = (int)(code & 255);

@@ -22,6 +22,7 @@ struct machine_config {
 	char *initramfs;   /* absolute path; NULL: the installation's */
 	char *accelerator; /* "auto", "kvm", "tcg" */
 	bool virtualization;
+	bool no_template; /* boots, and is not saved */
 };
 
 #define NETWORKS_MAX 8
@@ -75,6 +76,7 @@ struct container_state {
 	enum cor_container_status status; /* as last written; container_status tells the truth */
 	struct cor_exit exit;
 	int64_t started_ns, finished_ns;
+	bool saved; /* the machine began from a saved one */
 };
 
 int container_state_read(const struct roots *roots, const char *id, struct container_state *ret,

@@ -21,6 +21,18 @@
 #define PIECE         ((size_t)256 << 10) /* that a cache holds */
 #define PAGE          4096
 
+static const char *const parts[] = {"memory", "state", "template.json"};
+
+static DIR *opendir_at(int folder)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		close_fd(&fd);
+	return dir;
+}
+
 /* FNV-1a: it finds, and proves nothing. */
 static void name_shape(const char *shape, char id[TEMPLATE_ID_SIZE])
 {
@@ -267,8 +279,8 @@ static int lock_new(int folder, const char *name, int *ret_dir)
 			return -errno;
 		if (fstatat(folder, name, &there, AT_SYMLINK_NOFOLLOW) < 0 || there.st_ino != ours.st_ino)
 			continue;
-		for (size_t i = 0; i < 3; i++)
-			unlinkat(dir, (const char *const[]){"memory", "state", "template.json"}[i], 0);
+		for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+			unlinkat(dir, parts[i], 0);
 		*ret_dir = steal_fd(&dir);
 		return 0;
 	}
@@ -354,7 +366,7 @@ static size_t environment_size(const char *shape)
 /* Whoever was made in another environment finds no use any more. */
 static void remove_others(int folder, const char *shape)
 {
-	_dir_ DIR *dir = fdopendir(openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	_dir_ DIR *dir = opendir_at(folder);
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir))) {
@@ -404,6 +416,31 @@ int template_publish(const struct roots *roots, struct template_maker *maker, co
 
 /* ---- all of them ---- */
 
+/* Calls back with every name in the folder. */
+static int each_name(const struct roots *roots, void (*visit)(int folder, const char *name, void *context),
+		     void *context, struct cor_error *err)
+{
+	_fd_ int folder = open_folder(roots, err);
+	_dir_ DIR *dir = folder < 0 ? NULL : opendir_at(folder);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			visit(folder, entry->d_name, context);
+	return MIN(folder, 0);
+}
+
+static bool is_published(const char *name)
+{
+	return strlen(name) == TEMPLATE_ID_SIZE - 1;
+}
+
+struct checking {
+	bool repair;
+	template_problem_fn *tell;
+	void *context;
+};
+
 static const char *problem_of(int folder, const char *id)
 {
 	_cleanup_(template_release) struct template template = {.memory_fd = -1};
@@ -418,37 +455,37 @@ static const char *problem_of(int folder, const char *id)
 	return NULL;
 }
 
+static void check_one(int folder, const char *name, void *context)
+{
+	const struct checking *checking = context;
+	const char *problem = is_published(name) ? problem_of(folder, name) : NULL;
+
+	if (!problem)
+		return;
+	checking->tell(name, problem, checking->context);
+	if (checking->repair)
+		tree_remove(folder, name);
+}
+
 int template_check(const struct roots *roots, bool repair, template_problem_fn *tell, void *context,
 		   struct cor_error *err)
 {
-	_fd_ int folder = open_folder(roots, err);
-	_dir_ DIR *dir =
-		folder < 0 ? NULL : fdopendir(openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	struct dirent *entry;
+	struct checking checking = {.repair = repair, .tell = tell, .context = context};
 
-	if (folder < 0)
-		return folder;
-	while (dir && (entry = readdir(dir))) {
-		const char *problem = strlen(entry->d_name) == TEMPLATE_ID_SIZE - 1
-					      ? problem_of(folder, entry->d_name)
-					      : NULL;
-
-		if (!problem)
-			continue;
-		tell(entry->d_name, problem, context);
-		if (repair)
-			tree_remove(folder, entry->d_name);
-	}
-	return 0;
+	return each_name(roots, check_one, &checking, err);
 }
+
+struct usage {
+	unsigned count;
+	uint64_t bytes;
+};
 
 static uint64_t bytes_of(int folder, const char *name)
 {
 	uint64_t bytes = 0;
 
-	for (size_t i = 0; i < 3; i++) {
-		_free_ char *path = str_format("%s/%s", name,
-					       (const char *const[]){"memory", "state", "template.json"}[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		_free_ char *path = str_format("%s/%s", name, parts[i]);
 		struct stat st;
 
 		if (fstatat(folder, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -457,31 +494,46 @@ static uint64_t bytes_of(int folder, const char *name)
 	return bytes;
 }
 
+static void measure_one(int folder, const char *name, void *context)
+{
+	struct usage *usage = context;
+
+	usage->count += is_published(name);
+	usage->bytes += bytes_of(folder, name);
+}
+
+static void prune_one(int folder, const char *name, void *context)
+{
+	_fd_ int dir = open_beneath(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	struct usage own = {0}, *usage = context;
+
+	/* Whoever is at work there holds it. */
+	if (dir < 0 || flock(dir, LOCK_EX | LOCK_NB) < 0)
+		return;
+	measure_one(folder, name, &own);
+	if (tree_remove(folder, name) == 0) {
+		usage->count += own.count;
+		usage->bytes += own.bytes;
+	}
+}
+
+static int sum_up(const struct roots *roots, void (*visit)(int, const char *, void *), unsigned *ret_count,
+		  uint64_t *ret_bytes, struct cor_error *err)
+{
+	struct usage usage = {0};
+	int r = each_name(roots, visit, &usage, err);
+
+	*ret_count = usage.count;
+	*ret_bytes = usage.bytes;
+	return r;
+}
+
+int template_usage(const struct roots *roots, unsigned *ret_count, uint64_t *ret_bytes, struct cor_error *err)
+{
+	return sum_up(roots, measure_one, ret_count, ret_bytes, err);
+}
+
 int template_prune(const struct roots *roots, unsigned *ret_count, uint64_t *ret_bytes, struct cor_error *err)
 {
-	_fd_ int folder = open_folder(roots, err);
-	_dir_ DIR *dir =
-		folder < 0 ? NULL : fdopendir(openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	struct dirent *entry;
-
-	*ret_count = 0;
-	*ret_bytes = 0;
-	if (folder < 0)
-		return folder;
-	while (dir && (entry = readdir(dir))) {
-		_fd_ int one = -1;
-		uint64_t bytes;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		one = open_beneath(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-		if (one < 0 || flock(one, LOCK_EX | LOCK_NB) < 0)
-			continue;
-		bytes = bytes_of(folder, entry->d_name);
-		if (tree_remove(folder, entry->d_name) == 0) {
-			*ret_bytes += bytes;
-			++*ret_count;
-		}
-	}
-	return 0;
+	return sum_up(roots, prune_one, ret_count, ret_bytes, err);
 }

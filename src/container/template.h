@@ -52,6 +52,9 @@ void template_maker_release(const struct roots *roots, struct template_maker *ma
 typedef void template_problem_fn(const char *id, const char *problem, void *context);
 int template_check(const struct roots *roots, bool repair, template_problem_fn *tell, void *context,
 		   struct cor_error *err);
-/* Removes all that nobody is making. *ret_bytes: what they held on the disk. */
+/* How many there are, and what they take of the disk. */
+int template_usage(const struct roots *roots, unsigned *ret_count, uint64_t *ret_bytes,
+		   struct cor_error *err);
+/* Removes all that nobody is making, and tells the same of them. Machines that run do not notice. */
 int template_prune(const struct roots *roots, unsigned *ret_count, uint64_t *ret_bytes,
 		   struct cor_error *err);

@@ -489,7 +489,8 @@ void boot_machine(struct shim *shim)
 {
 	struct cor_error err = {0};
 
-	shim->may_use_saved = !str_equal(getenv("CORACLE_TEMPLATES"), "off");
+	shim->may_use_saved =
+		!shim->record.machine.no_template && !str_equal(getenv("CORACLE_TEMPLATES"), "off");
 	if (boot(shim, &err) < 0)
 		shim_fail(shim, &err);
 }

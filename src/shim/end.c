@@ -95,7 +95,8 @@ static void write_state(struct shim *shim)
 	struct container_state state = {.status = COR_EXITED,
 					.exit = shim->end.exit,
 					.started_ns = shim->started_ns,
-					.finished_ns = shim->end.at_ns};
+					.finished_ns = shim->end.at_ns,
+					.saved = shim->from_saved};
 	struct cor_error err;
 	int r;
 

@@ -78,7 +78,8 @@ static void keep_spare(const struct shim *shim)
 /* From here on a free lock beside this state means that we died. */
 static int record_start(struct shim *shim, struct cor_error *err)
 {
-	struct container_state state = {.status = COR_RUNNING, .started_ns = clock_realtime_ns()};
+	struct container_state state = {
+		.status = COR_RUNNING, .started_ns = clock_realtime_ns(), .saved = shim->from_saved};
 
 	if (shim->maintenance)
 		return 0;

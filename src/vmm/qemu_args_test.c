@@ -72,6 +72,35 @@ static void test_x86(void **state)
 	assert_true(strv_contains(&args, "socket,id=agent,fd=10"));
 }
 
+/* One that is to be saved, and one that goes on from there, have the same machine. */
+static void test_saved(void **state)
+{
+	static const char object[] =
+		"memory-backend-file,id=memory,size=536870912,mem-path=/proc/self/fd/20,share=";
+	struct vm_memory memory = {.fd = 20, .shared = true, .state_fd = -1};
+	struct vm_disk disk = {.serial = "root", .base_fd = -1, .overlay_fd = -1, .blank = 64 * GIB};
+	struct vm_spec spec = usual();
+
+	spec.saved = &memory;
+	spec.disks = &disk;
+	spec.disk_count = 1;
+	_strv_ struct strv first = make(VM_X86_64, &spec);
+	assert_string_equal(after(&first, "-machine"),
+			    "microvm,acpi=off,isa-serial=on,memory-backend=memory");
+	assert_string_equal(str_after(after(&first, "-object"), object), "on");
+	assert_null(after(&first, "-incoming"));
+	assert_int_equal(count(&first, "driver=null-co,node-name=blank0,size=68719476736,"), 1);
+	assert_int_equal(count(&first, "virtio-blk-device,drive=blank0,serial=root"), 1);
+
+	memory = (struct vm_memory){.fd = 20, .state_fd = 21};
+	disk = (struct vm_disk){.serial = "root", .base_fd = 22, .overlay_fd = 23};
+	_strv_ struct strv second = make(VM_X86_64, &spec);
+	assert_string_equal(after(&second, "-machine"), after(&first, "-machine"));
+	assert_string_equal(str_after(after(&second, "-object"), object), "off");
+	assert_string_equal(after(&second, "-incoming"), "defer");
+	assert_int_equal(count(&second, "virtio-blk-device,drive=root0,serial=root"), 1);
+}
+
 static void test_kvm(void **state)
 {
 	static const char *const more[] = {"debug", "a=b", NULL};
@@ -206,9 +235,9 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_x86),     cmocka_unit_test(test_kvm),   cmocka_unit_test(test_arm64),
-		cmocka_unit_test(test_disks),   cmocka_unit_test(test_slots), cmocka_unit_test(test_nics),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_saved), cmocka_unit_test(test_x86),     cmocka_unit_test(test_kvm),
+		cmocka_unit_test(test_arm64), cmocka_unit_test(test_disks),   cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_nics),  cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

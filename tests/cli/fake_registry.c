@@ -261,6 +261,14 @@ int cor_image_save(struct cor_context *ctx, const char *const *refs, size_t coun
 
 /* ---- order ---- */
 
+int cor_template_prune(struct cor_context *ctx, unsigned *ret_count, uint64_t *ret_reclaimed,
+		       struct cor_error *err)
+{
+	*ret_count = 1;
+	*ret_reclaimed = 0;
+	return 0;
+}
+
 int cor_image_prune(struct cor_context *ctx, const struct cor_image_prune_options *options,
 		    struct cor_strings *ret_removed, uint64_t *ret_reclaimed, struct cor_error *err)
 {

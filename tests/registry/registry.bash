@@ -8,7 +8,7 @@ here=$BATS_TEST_DIRNAME
 registry_roots() {
 	local build=${CORACLE_BUILD:-$top/build}
 	WORK=$(mktemp -d /tmp/cor.XXXXXX)
-	export CORACLE_NETWORK=none
+	export CORACLE_NETWORK=none CORACLE_TEMPLATES=off
 	export WORK CORACLE_ROOT=$WORK/data CORACLE_RUNTIME_DIR=$WORK/run CORACLE=${CORACLE:-$build/coracle}
 	# The kernel is in the cache of the real home.
 	CORACLE_KERNEL=${CORACLE_KERNEL:-$("$top/kernel/build.sh")}

@@ -1,0 +1,157 @@
+# Machines that go on where a saved one stood.
+
+bats_require_minimum_version 1.5.0
+
+load ../lib
+
+setup_file() {
+	roots
+	export CORACLE_TEMPLATES=on
+	coracle run --rm busybox true
+	await saved
+}
+teardown_file() { nothing_left; }
+
+saved() { [[ -e $(echo "$CORACLE_ROOT"/templates/*/template.json) ]]; }
+from_template() { [ "$(coracle inspect "$1" | jq '.[0].State.FromTemplate')" = true ]; }
+
+@test "the first start of a shape boots and has it saved; the second goes on from that" {
+	coracle run --name second busybox true
+	from_template second
+	coracle run --name booted --no-template busybox true
+	run ! from_template booted
+	CORACLE_TEMPLATES=off coracle run --name off busybox true
+	run ! from_template off
+	coracle rm second booted off
+}
+
+@test "what a container sees is its own: disk, name, time, memory" {
+	coracle run -d --name own --hostname mine -e WHO=me --tmpfs /scratch busybox sh -c 'echo $WHO >/file; sleep 1000'
+	from_template own
+	[ "$(coracle exec own hostname)" = mine ]
+	await test "$(coracle exec own cat /file)" = me
+	coracle exec own sh -c 'echo x >/scratch/x'
+	[ $(($(coracle exec own date +%s) - $(date +%s))) -ge -2 ]
+	[ $(($(coracle exec own date +%s) - $(date +%s))) -le 2 ]
+	coracle stop -t 0 own
+	coracle start own
+	from_template own
+	[ "$(coracle exec own cat /file)" = me ]
+	coracle rm -f own
+}
+
+@test "no two of them draw the same random bytes, boot ids or addresses" {
+	local i
+	for i in 1 2 3; do
+		coracle run --name "twin$i" busybox sh -c 'head -c 32 /dev/urandom | od -An -v -tx1 | tr -d " \n"; echo; cat /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid; grep stack /proc/self/maps | cut -d- -f1' >"$WORK/twin$i"
+		from_template "twin$i"
+		coracle rm "twin$i"
+	done
+	for i in 1 2 3 4; do
+		[ "$(cat "$WORK"/twin[123] | sed -n "$i~4p" | sort -u | wc -l)" -eq 3 ]
+	done
+}
+
+@test "a machine cannot change what others begin from" {
+	local before
+	before=$(sha256sum "$CORACLE_ROOT"/templates/*/memory)
+	coracle run -d --name first --privileged busybox sleep 1000
+	from_template first
+	# It writes all of its memory, and holds what others begin from.
+	coracle exec first sh -c 'dd if=/dev/zero of=/dev/shm/x bs=1M count=400 2>/dev/null; rm /dev/shm/x'
+	coracle run --name next busybox echo well >"$WORK/next"
+	from_template next
+	[ "$(cat "$WORK/next")" = well ]
+	[ "$(sha256sum "$CORACLE_ROOT"/templates/*/memory)" = "$before" ]
+	# Nor can its VMM: the only descriptor it has refuses.
+	local vmm fd found=0
+	vmm=$(vmm_of first)
+	for fd in /proc/"$vmm"/fd/*; do
+		[[ $(readlink "$fd") == /memfd:coracle-* ]] || continue
+		found=1
+		run ! sh -c "printf x 1<>'$fd'"
+		run ! fallocate --punch-hole --offset 0 --length 4096 "$fd"
+	done
+	[ "$found" = 1 ]
+	coracle rm -f first next
+}
+
+@test "those that run at once share their memory, also when the first of them is gone" {
+	coracle run -d --name a busybox sleep 1000
+	coracle run -d --name b busybox sleep 1000
+	coracle rm -f a
+	coracle run -d --name c busybox sleep 1000
+	local inodes
+	inodes=$(for one in b c; do stat -L -c %i $(for fd in /proc/"$(vmm_of $one)"/fd/*; do [[ $(readlink "$fd") == /memfd:coracle-* ]] && echo "$fd"; done); done | sort -u | wc -l)
+	[ "$inodes" -eq 1 ]
+	coracle rm -f b c
+	[ -z "$(ls "$CORACLE_RUNTIME_DIR"/memory/*/)" ]
+}
+
+@test "a template that was damaged is noticed, removed and made anew" {
+	local template
+	template=$(echo "$CORACLE_ROOT"/templates/*)
+	printf x | dd of="$template/state" bs=1 seek=1000 conv=notrunc status=none
+	coracle run --name cold busybox true
+	run ! from_template cold
+	await saved
+	# What looks right and is not does not go on, and the start goes on cold.
+	jq -c --arg digest "sha256:$(head -c 4096 /dev/zero | sha256sum | cut -d' ' -f1)" '.stateDigest = $digest' "$CORACLE_ROOT"/templates/*/template.json >"$WORK/json"
+	head -c 4096 /dev/zero >"$(echo "$CORACLE_ROOT"/templates/*)/state"
+	cat "$WORK/json" >"$(echo "$CORACLE_ROOT"/templates/*)/template.json"
+	[ "$(coracle run --name wrong busybox echo cold)" = cold ]
+	run ! from_template wrong
+	coracle rm cold wrong
+	coracle run --rm busybox true
+	await saved
+}
+
+@test "check looks at a template's memory; prune removes it" {
+	[ "$(coracle system check)" = "" ] || coracle system check
+	printf x | dd of="$(echo "$CORACLE_ROOT"/templates/*)/memory" bs=1 seek=16777216 conv=notrunc status=none
+	run coracle system check
+	[[ $output == *template* ]]
+	coracle system check --repair >/dev/null || true
+	run ! saved
+	coracle run --rm busybox true
+	await saved
+	coracle system df | grep -q Templates
+	coracle system prune -f
+	run ! saved
+}
+
+@test "a maker that is killed leaves nothing that hinders the next" {
+	local killed=0
+	for i in 1 2 3; do
+		rm -rf "$CORACLE_ROOT"/templates
+		coracle run --rm busybox true
+		for ((tries = 0; tries < 50; tries++)); do
+			maker=$(pgrep -f -- "--save .*--data $CORACLE_ROOT") && break
+			sleep 0.02
+		done
+		sleep "0.$i"
+		if kill -KILL "$maker"; then killed=$((killed + 1)); fi
+	done
+	[ "$killed" -gt 0 ]
+	rm -rf "$CORACLE_ROOT"/templates
+	coracle run --rm busybox true
+	await saved
+	coracle run --name after busybox true
+	from_template after
+	coracle rm after
+}
+
+@test "an ordinary user's machines are saved too" {
+	become_user 1234
+	export CORACLE_TEMPLATES=on
+	coracle run --rm busybox true
+	await saved
+	coracle run --name mine busybox true
+	from_template mine
+	nothing_left_of_user
+}
+
+nothing_left_of_user() {
+	coracle rm -f mine
+	[ -z "$(coracle ls -aq)" ]
+}
