@@ -101,17 +101,15 @@ static int set_signal(json_t *config, const char *key, const char *text)
 }
 
 /* Replaces the variable where it is there. */
-static void set_variable(json_t *list, const char *name, size_t name_size, const char *setting)
+static int set_variable(json_t *list, const char *name, size_t name_size, const char *setting)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *old = json_string_value(json_array_get(list, i));
 
-		if (old && strncmp(old, name, name_size) == 0 && old[name_size] == '=') {
-			json_array_set_new(list, i, json_string(setting));
-			return;
-		}
+		if (old && strncmp(old, name, name_size) == 0 && old[name_size] == '=')
+			return json_array_set_new(list, i, json_string(setting));
 	}
-	json_array_append_new(list, json_string(setting));
+	return json_array_append_new(list, json_string(setting));
 }
 
 /* "NAME=value NAME=value", or the old "NAME value". */
@@ -145,7 +143,8 @@ static int set_environment(json_t *config, const char *key, const char *text)
 		json_object_set_new(config, key, list);
 	}
 	strv_foreach (&pairs, i, pair)
-		set_variable(list, pair, strcspn(pair, "="), pair);
+		if (set_variable(list, pair, strcspn(pair, "="), pair) < 0)
+			return -1;
 	return 0;
 }
 
@@ -184,9 +183,8 @@ static int add_ports(json_t *config, const char *key, const char *text)
 	strv_foreach (&ports, i, port) {
 		_free_ char *full = str_format("%s%s", port, strchr(port, '/') ? "" : "/tcp");
 
-		if (!is_port(port))
+		if (!is_port(port) || json_object_set_new(object_of(config, key), full, json_object()) < 0)
 			return -1;
-		json_object_set_new(object_of(config, key), full, json_object());
 	}
 	return 0;
 }
@@ -205,10 +203,8 @@ static int add_volumes(json_t *config, const char *key, const char *text)
 		return -1;
 	json_decref(array);
 	strv_foreach (&paths, n, path)
-		if (*path != '/')
+		if (*path != '/' || json_object_set_new(object_of(config, key), path, json_object()) < 0)
 			return -1;
-	strv_foreach (&paths, n, path)
-		json_object_set_new(object_of(config, key), path, json_object());
 	return 0;
 }
 

@@ -67,14 +67,14 @@ load common
 
 @test "what is planned is told so, instead of a wrong guess" {
 	local word
-	for word in cp stats pause unpause rename top port diff export restart build compose; do
+	for word in stats pause unpause rename top restart build compose; do
 		cli $word x
 		is 125 "'$word' is not there yet"
 	done
 	cli image build .
 	is 125 "'build' is not there yet"
-	cli help cp
-	is 125 "'cp' is not there yet"
+	cli help stats
+	is 125 "'stats' is not there yet"
 	for word in --publish --publish-all --volume --mount --restart --gpus -p -P -v; do
 		cli run $word x busybox
 		is 125 "'$word' is not there yet"
