@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Measures KVM with a loop of a million turns: half a millisecond on hardware, seconds where instructions are emulated. The vCPU runs
  * in a child process, because a vCPU that does not come back can only be killed. What is known is kept in one small file, which is replaced as a
- * whole: two who measure at once both write the truth. */
+ * whole. Of many who come at once one measures and the others wait: they would measure each other. */
 #include "vmm/accelerator.h"
 
 #include "base/clock.h"
@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -30,6 +31,7 @@
 
 #define FILE_NAME   "accelerator.json"
 #define FILE_MAX    65536
+#define LOCK_NAME   "accelerator.lock"
 #define DEADLINE_MS 100
 #define TRIES       3
 #define SLOW_CPU_MS 50 /* of processor time: final, where hardware needs half a millisecond */
@@ -129,6 +131,7 @@ static enum outcome count_in_child(int kvm)
 {
 	enum outcome outcome = TOO_SLOW;
 	unsigned long long cpu_ms = 0;
+	pid_t parent = getpid();
 
 	for (int i = 0; outcome == TOO_SLOW && cpu_ms < SLOW_CPU_MS && i < TRIES; i++) {
 		pid_t child = fork();
@@ -137,7 +140,7 @@ static enum outcome count_in_child(int kvm)
 			return NO_MACHINE;
 		if (child == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			_exit(count_in_vcpu(kvm));
+			_exit(getppid() == parent ? count_in_vcpu(kvm) : NO_MACHINE);
 		}
 		outcome = await_outcome(child, &cpu_ms);
 	}
@@ -246,6 +249,20 @@ static uint64_t measure_tsc_khz(void)
 
 /* ---- what is remembered ---- */
 
+/* Whoever measures, or changes the file, holds this. */
+static int take_lock(int run_fd, int *ret_fd)
+{
+	_fd_ int fd = openat(run_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return -errno;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
 static char *boot_id(void)
 {
 	char *text = NULL;
@@ -281,6 +298,25 @@ static json_t *measure(void)
 			 found.reason, "tscKhz", (json_int_t)measure_tsc_khz(), "failed");
 }
 
+static int recall_or_measure(int run_fd, json_t **ret, struct cor_error *err)
+{
+	_json_ json_t *document = recall(run_fd);
+	_fd_ int lock = -1;
+	int r = document ? 0 : take_lock(run_fd, &lock);
+
+	if (r < 0)
+		return cor_fail_errno(err, r, "%s", LOCK_NAME);
+	if (!document)
+		document = recall(run_fd);
+	if (!document) {
+		document = measure();
+		r = json_write_file(run_fd, FILE_NAME, document, 0600, err);
+	}
+	if (r == 0)
+		*ret = steal_ptr(document);
+	return r;
+}
+
 /* Names a kernel and a VMM by their files, and what they are for: another version is another inode, size or time. */
 static char *combination(int kernel_fd, const char *program)
 {
@@ -305,12 +341,15 @@ static bool has_failed(const json_t *document, const char *key)
 
 int accelerator_distrust(int run_fd, int kernel_fd, const char *program, struct cor_error *err)
 {
-	_json_ json_t *document = recall(run_fd);
+	_fd_ int lock = -1;
+	_json_ json_t *document = NULL;
 	_free_ char *key = combination(kernel_fd, program);
 	json_t *failed = NULL;
+	int r = take_lock(run_fd, &lock);
 
-	if (!document)
-		document = measure();
+	if (r < 0)
+		return cor_fail_errno(err, r, "%s", LOCK_NAME);
+	document = recall(run_fd) ?: measure();
 	if (!key || has_failed(document, key))
 		return 0;
 	json_get_array(document, "failed", &failed);
@@ -369,13 +408,9 @@ int accelerator_choose(int run_fd, const char *wanted, int kernel_fd, const char
 		return cor_fail(err, COR_INVALID, EINVAL, "'%s' is no accelerator: use auto, kvm or tcg",
 				wanted);
 	}
-	document = recall(run_fd);
-	if (!document) {
-		document = measure();
-		r = json_write_file(run_fd, FILE_NAME, document, 0600, err);
-		if (r < 0)
-			return cor_context(err, r, "remember the accelerator");
-	}
+	r = recall_or_measure(run_fd, &document, err);
+	if (r < 0)
+		return cor_context(err, r, "remember the accelerator");
 	r = choose_measured(document, key, &choice, err);
 	if (r == 0)
 		*ret = choice;

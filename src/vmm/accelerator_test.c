@@ -9,7 +9,10 @@
 #include <setjmp.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <cmocka.h>
+
+#define MANY 8
 
 struct folder {
 	char path[32];
@@ -111,6 +114,44 @@ static void test_measures_again(void **state)
 	assert_true(choice.tsc_khz <= first + first / 100 && first <= choice.tsc_khz + choice.tsc_khz / 100);
 }
 
+/* Another who measured would have put another file in its place, before or after the others looked. */
+static void test_measures_once_for_many(void **state)
+{
+	struct folder *folder = *state;
+	struct accelerator_choice choice;
+	struct stat first = {0}, found;
+	int go[2], told[2];
+	char byte;
+
+	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+	for (int i = 0; i < MANY; i++) {
+		pid_t child = fork();
+
+		assert_true(child >= 0);
+		if (child == 0) {
+			close(go[1]);
+			(void)!read(go[0], &byte, 1);
+			if (accelerator_choose(folder->fd, NULL, -1, NULL, &choice, NULL) < 0 ||
+			    fstatat(folder->fd, "accelerator.json", &found, 0) < 0)
+				memset(&found, 0, sizeof(found));
+			_exit(write(told[1], &found, sizeof(found)) != sizeof(found));
+		}
+	}
+	close(go[0]);
+	close(go[1]);
+	for (int i = 0; i < MANY; i++) {
+		assert_int_equal(read(told[0], &found, sizeof(found)), sizeof(found));
+		first = i ? first : found;
+		assert_true(found.st_ino && found.st_ino == first.st_ino);
+		assert_true(found.st_ctim.tv_nsec == first.st_ctim.tv_nsec);
+	}
+	while (wait(NULL) > 0)
+		;
+	close(told[0]);
+	close(told[1]);
+}
+
 static void test_distrust(void **state)
 {
 	struct folder *folder = *state;
@@ -145,6 +186,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_recalls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_asked_for_in_vain, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_measures_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_measures_once_for_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_distrust, setup, teardown),
 	};
 
