@@ -59,7 +59,8 @@ vmm_of() {
 
 # await COMMAND...: until it succeeds; fails after half a minute.
 await() {
-	for ((i = 0; i < 300; i++)); do
+	local tries
+	for ((tries = 0; tries < 300; tries++)); do
 		"$@" >/dev/null 2>&1 && return 0
 		sleep 0.1
 	done
