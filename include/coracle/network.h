@@ -49,6 +49,9 @@ COR_EXPORT int cor_network_prune(struct cor_context *ctx, struct cor_strings *re
  * Takes milliseconds; both are heap memory, and the caller's. */
 COR_EXPORT char *cor_network_usual(struct cor_context *ctx, char **ret_why);
 
+/* What containers in these networks (as in struct cor_container_options) have to do without on this host, in words for people, or NULL; the caller's. */
+COR_EXPORT char *cor_network_lacks(struct cor_context *ctx, const char *const *networks);
+
 /* Makes the host's kernel what it should be: what the dead left is removed, rules, bridges and name servers that others took away are made anew.
  * *ret_networks: how many are up; *ret_removed: how many were left over. Either may be NULL. */
 COR_EXPORT int cor_network_repair(struct cor_context *ctx, unsigned *ret_networks, unsigned *ret_removed,

@@ -231,6 +231,14 @@ static void tell_of_no_network(struct cor_context *ctx, const struct container_r
 			why);
 }
 
+static void tell_of_lacks(struct cor_context *ctx, const struct container_request *request)
+{
+	_text_ char *lacks = cor_network_lacks(ctx, request->options.networks);
+
+	if (lacks)
+		report_note("%s", lacks);
+}
+
 int container_request_create(struct cor_context *ctx, const struct container_request *request,
 			     const char *cidfile, char **ret_id, struct cor_error *err)
 {
@@ -243,8 +251,10 @@ int container_request_create(struct cor_context *ctx, const struct container_req
 			return r;
 	}
 	r = cor_container_create(ctx, &request->options, &id, err);
-	if (r == 0)
+	if (r == 0) {
 		tell_of_no_network(ctx, request);
+		tell_of_lacks(ctx, request);
+	}
 	if (r == 0 && fd >= 0 && write(fd, id, strlen(id)) != (ssize_t)strlen(id)) {
 		r = report_fail(err, COR_EXHAUSTED, ENOSPC, "--cidfile '%s' cannot be written", cidfile);
 		cor_container_remove_all(ctx, id, true, NULL);

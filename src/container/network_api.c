@@ -222,6 +222,11 @@ char *cor_network_usual(struct cor_context *ctx, char **ret_why)
 	return networks_usual(ret_why);
 }
 
+char *cor_network_lacks(struct cor_context *ctx, const char *const *networks)
+{
+	return networks_lack(networks);
+}
+
 int cor_network_repair(struct cor_context *ctx, unsigned *ret_networks, unsigned *ret_removed,
 		       struct cor_error *err)
 {

@@ -3,6 +3,7 @@
 
 #include "container/context.h"
 #include "container/record.h"
+#include "net/names.h"
 #include "net/port.h"
 #include "net/user.h"
 
@@ -81,4 +82,25 @@ int networks_choose(struct cor_context *ctx, const char *const *wanted, struct s
 	_free_ char *usual = wanted ? NULL : networks_usual(NULL);
 
 	return choose(ctx, wanted ?: (const char *const[]){usual, NULL}, networks, err);
+}
+
+static bool is_bridge(const char *request)
+{
+	size_t length = strcspn(request, ",");
+	_free_ char *name = xstrndup(request, length);
+
+	return !str_equal(name, NONE) && !str_equal(name, NETWORK_USER);
+}
+
+char *networks_lack(const char *const *wanted)
+{
+	_free_ char *usual = NULL;
+	bool any = false;
+
+	if (names_usable())
+		return NULL;
+	usual = wanted ? NULL : networks_usual(NULL);
+	for (const char *const *text = wanted ?: (const char *const[]){usual, NULL}; *text; text++)
+		any |= is_bridge(*text);
+	return any ? xstrdup(NAMES_LACK) : NULL;
 }

@@ -77,7 +77,7 @@ static void look_at(struct look *look, const struct net_active *active)
 	if (look->unruled || (look->up && !has_chain(look, "inet", "forward")))
 		found(look, "its firewall rules are gone", true);
 	if (look->up && !names_alive(active->dir))
-		found(look, "its name server does not run", true);
+		found(look, names_usable() ? "its name server does not run" : NAMES_LACK, names_usable());
 	if (!active->network.internal)
 		blockers_find(look->ruleset, look->table, active->bridge, look_at_blocker, look);
 }

@@ -244,6 +244,13 @@ int names_start(int dir, const struct network *network, const char *bridge)
 	return program ? start(dir, network, bridge, program, log) : -ENOENT;
 }
 
+bool names_usable(void)
+{
+	_free_ char *program = program_path("dnsmasq");
+
+	return program != NULL;
+}
+
 bool names_alive(int dir)
 {
 	_fd_ int log = -1;

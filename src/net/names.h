@@ -22,6 +22,11 @@ void names_arguments(const struct network *network, const char *program, const c
 
 /* `dir` is the network's folder of net/state.h. Starts dnsmasq where none lives. 0, -ENOENT without the program, -errno. */
 int names_start(int dir, const struct network *network, const char *bridge);
+#define NAMES_LACK                                                                                           \
+	"there is no dnsmasq, so that containers do not find each other by name: install the package "       \
+	"dnsmasq-base"
+/* Whether the program is there. */
+bool names_usable(void);
 bool names_alive(int dir);
 /* Ends it and waits. */
 void names_stop(int dir);

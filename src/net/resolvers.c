@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/resolvers.h"
 
+#include "base/file.h"
+
 #define SERVERS_MAX 3u /* that a resolver asks (MAXNS) */
 #define SEARCH_MAX  6u
+#define FILE_MAX    65536u
 #define BLANK       " \t"
 #define NAME_SET    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
@@ -69,4 +72,12 @@ void resolvers_parse(const char *text, struct resolvers *ret)
 	while ((line = strsep(&rest, "\n")))
 		parse_line(line, seen, &resolvers);
 	*ret = resolvers;
+}
+
+void resolvers_read(const char *path, struct resolvers *ret)
+{
+	_free_ char *text = NULL;
+
+	(void)file_read(AT_FDCWD, path, FILE_MAX, &text, NULL);
+	resolvers_parse(text ?: "", ret);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The name servers of the host, from a resolv.conf(5), as a guest behind a user-mode network can use them. Pure. */
+/* The name servers of the host, from a resolv.conf(5), as a guest can use them. */
 #pragma once
 
 #include "base/str.h"
@@ -12,4 +12,6 @@ struct resolvers {
 	struct strv search; /* domains */
 };
 void resolvers_parse(const char *text, struct resolvers *ret);
+/* Of a file of the host's; empty where it cannot be read. */
+void resolvers_read(const char *path, struct resolvers *ret);
 void resolvers_release(struct resolvers *resolvers);

@@ -381,6 +381,10 @@ static int make_bridge(struct net_state *state, struct net_active *active, struc
 	bridge_mac(active, mac);
 	r = link_remove(state->netlink, active->bridge);
 	r = r ?: link_make_bridge(state->netlink, active->bridge, mac, 0);
+	if (r == -EOPNOTSUPP)
+		return cor_fail(
+			err, COR_UNSUPPORTED, EOPNOTSUPP,
+			"the host's kernel makes no bridges (CONFIG_BRIDGE): load its module 'bridge'");
 	index = r < 0 ? r : link_index(active->bridge);
 	if (index < 0)
 		return cor_fail_errno(err, index, "cannot make the bridge %s", active->bridge);

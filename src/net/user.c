@@ -29,7 +29,6 @@
 #define PASST        "passt"
 #define READY_MS     10000
 #define MESSAGE_MAX  300
-#define RESOLV_MAX   65536
 #define GUARD_BUFFER (256u << 10)
 /* The kernel keeps what is written at once in pieces of 32 KiB and gives them out one by one; passt loses its place when a frame's length lies in two. */
 #define GUARD_WRITE (32u << 10)
@@ -232,14 +231,6 @@ static int start_passt(struct passt_spec *spec, struct net_user *user, struct co
 
 /* ---- what the host has ---- */
 
-static void read_resolvers(struct resolvers *ret)
-{
-	_free_ char *text = NULL;
-
-	if (file_read(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &text, NULL) == 0)
-		resolvers_parse(text, ret);
-}
-
 static int look_at_host(char template[IF_NAMESIZE], struct net_port *port, struct passt_spec *spec)
 {
 	_fd_ int netlink = netlink_open();
@@ -277,7 +268,7 @@ static void take_resolvers(struct net_user *user, struct passt_spec *spec)
 {
 	struct resolvers *resolvers = &user->resolvers;
 
-	read_resolvers(resolvers);
+	resolvers_read("/etc/resolv.conf", resolvers);
 	spec->dns4 = resolvers->forward4;
 	spec->dns6 = resolvers->forward6 && spec->v6;
 	if (spec->dns4)

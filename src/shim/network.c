@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "net/names.h"
 
 #include <errno.h>
 
@@ -45,10 +46,7 @@ static int connect_one(const struct shim *shim, struct net_port *port, struct co
 	int r = port->user ? 0 : net_connect(shim->roots.run_fd, port, err);
 
 	if (r == 0 && port->names_error == -ENOENT)
-		log_warning(
-			"network '%s': there is no dnsmasq, so that nobody finds names there: install the "
-			"package dnsmasq-base",
-			port->network);
+		log_warning("network '%s': " NAMES_LACK, port->network);
 	else if (r == 0 && port->names_error < 0)
 		log_warning("network '%s': dnsmasq does not start: %s", port->network,
 			    strerror(-port->names_error));
@@ -300,6 +298,20 @@ static void add_hosts_resolvers(const struct resolvers *resolvers, const char *t
 		buffer_printf(out, "options edns0\n");
 }
 
+/* Names of containers are not served then, but others are to be found. Where the file names systemd-resolved, which listens on the host's loopback, that one knows whom it asks. */
+static void do_without_names(const char *text, struct buffer *out)
+{
+	_cleanup_(resolvers_release) struct resolvers resolvers = {0};
+
+	resolvers_read("/etc/resolv.conf", &resolvers);
+	if (!resolvers.servers.count) {
+		resolvers_release(&resolvers);
+		resolvers_read("/run/systemd/resolve/resolv.conf", &resolvers);
+	}
+	resolvers.forward4 = resolvers.forward6 = false;
+	add_hosts_resolvers(&resolvers, text, out);
+}
+
 /* What the user named stays; what was left open is the first network's. */
 static void amend_resolv_conf(const struct shim *shim, const char *text, struct buffer *out)
 {
@@ -312,6 +324,8 @@ static void amend_resolv_conf(const struct shim *shim, const char *text, struct 
 		buffer_printf(out, "nameserver %s\n", net_address_format(&port->gateway4, address));
 		if (!has_line(text, "search "))
 			buffer_printf(out, "search %s\n", port->domain);
+	} else if (!has_line(text, "nameserver ") && !port->internal) {
+		do_without_names(text, out);
 	}
 	buffer_printf(out, "%s", text);
 }

@@ -80,6 +80,13 @@ char *cor_network_usual(struct cor_context *ctx, char **ret_why)
 	return strdup(name);
 }
 
+char *cor_network_lacks(struct cor_context *ctx, const char *const *networks)
+{
+	const char *lacks = getenv("FAKE_NETWORK_LACKS");
+
+	return lacks ? strdup(lacks) : NULL;
+}
+
 int cor_network_repair(struct cor_context *ctx, unsigned *ret_networks, unsigned *ret_removed,
 		       struct cor_error *err)
 {

@@ -112,3 +112,6 @@ leave() {
 	wait "${joined_pid[$1]}"
 	rm -f "$WORK/$1.in"
 }
+
+# without PATH COMMAND...: in the host's namespace, on a host that has no such program or file.
+without() { inside unshare --mount -- sh -c 'mount --bind /dev/null "$0" && exec "$@"' "$@"; }

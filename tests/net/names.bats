@@ -157,3 +157,50 @@ as() { enter "${guest[$1]}" python3 "$BATS_TEST_DIRNAME/dns.py" "${@:2}"; }
 	leave two
 	await no_network || { cat "$WORK/traces"; false; }
 }
+
+# A host that lacks something.
+
+join_network() { echo "${CORACLE_BUILD:-$top/build}/tests/net/join-network" "$CORACLE_ROOT" "$CORACLE_RUNTIME_DIR" default "$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')" "$1"; }
+
+@test "without dnsmasq a network works, says what it lacks, and gets its names when the program is there" {
+	mkfifo "$WORK/stay"
+	exec {stay}<>"$WORK/stay"
+	spawn "$HOST" "$WORK/two.out" unshare --mount -- sh -c 'mount --bind /dev/null "$0" && exec "$@"' "$(command -v dnsmasq)" $(join_network two) <&"$stay"
+	two=$spawned
+	await grep -q 10.209 "$WORK/two.out"
+	run without "$(command -v dnsmasq)" "$CORACLE" system check
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"there is no dnsmasq, so that containers do not find each other by name: install the package dnsmasq-base"* ]]
+	run coracle system check --repair
+	[ "$status" -eq 0 ]
+	[[ $output == *"its name server does not run"* ]]
+	await resolves
+	# One that was killed is found, and comes back with the next who joins too.
+	kill -KILL "$(server)"
+	await eval '! alive $(server)'
+	run coracle system check
+	[[ $output == *"its name server does not run"* ]]
+	joined one
+	await resolves
+	leave one
+	kill "$two"
+	wait "$two"
+	await no_network || { cat "$WORK/traces"; false; }
+}
+
+@test "without nft, or one that refuses, and without /dev/net/tun nothing is made, and it is told what is missing" {
+	run without "$(command -v nft)" $(join_network two)
+	[ "$status" -ne 0 ]
+	[[ $output == *"there is no nft, which networks need: install the package nftables"* ]]
+	printf '#!/bin/sh\necho "Error: Could not process rule: Operation not supported" >&2; exit 1\n' >"$WORK/nft"
+	chmod 755 "$WORK/nft"
+	run inside unshare --mount -- sh -c 'mount --bind "$0" "$1" && shift && exec "$@"' "$WORK/nft" "$(command -v nft)" $(join_network two)
+	[ "$status" -ne 0 ]
+	[[ $output == *"the firewall's rules were not taken: nft: Error: Could not process rule: Operation not supported"* ]]
+	run inside unshare --mount -- sh -c 'mount -t tmpfs none /dev/net && exec "$@"' sh $(join_network two)
+	[ "$status" -ne 0 ]
+	[[ $output == *"the tap device cor"*"No such file"* ]]
+	coracle system check --repair
+	await no_network || { cat "$WORK/traces"; false; }
+}
