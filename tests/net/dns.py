@@ -3,6 +3,7 @@
 """dns.py ask ADDRESS NAME [TYPE [tcp]]: what a name server answers: the addresses or names, a word for its refusal, or "silence".
 dns.py frames KIND OWN_MAC OWN_V4 GATEWAY_MAC GATEWAY_V4 [COUNT]: frames with questions as hexadecimal lines; KIND is "flood" (COUNT well-formed ones) or "malformed".
 dns.py hold ADDRESS COUNT: opens that many idle connections, says how many are there, and keeps them until its input ends.
+dns.py serve ADDRESS VALUE: a resolver that answers all questions with that address; "ready" when it listens.
 dns.py update ADDRESS ZONE NAME VALUE: asks to write a name."""
 import ipaddress
 import random
@@ -167,4 +168,14 @@ def hold(address, count):
     sys.stdin.read()
 
 
-{"ask": ask, "frames": frames, "hold": hold, "update": update}[sys.argv[1]](*sys.argv[2:])
+def serve(address, value):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.bind((address, 53))
+        print("ready", flush=True)
+        while True:
+            data, peer = line.recvfrom(4096)
+            end = skip_name(data, 12) + 4
+            line.sendto(data[:2] + struct.pack(">5H", 0x8180, 1, 1, 0, 0) + data[12:end] + struct.pack(">HHHIH", 0xC00C, 1, 1, 1, 4) + v4(value), peer)
+
+
+{"serve": serve, "ask": ask, "frames": frames, "hold": hold, "update": update}[sys.argv[1]](*sys.argv[2:])

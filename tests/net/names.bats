@@ -204,3 +204,45 @@ join_network() { echo "${CORACLE_BUILD:-$top/build}/tests/net/join-network" "$CO
 	coracle system check --repair
 	await no_network || { cat "$WORK/traces"; false; }
 }
+
+# resolver ADDRESS VALUE: one of the host's.
+resolver() {
+	spawn "$HOST" "$WORK/resolver.$1" python3 "$BATS_TEST_DIRNAME/dns.py" serve "$@"
+	resolvers+=("$spawned")
+	await grep -q ready "$WORK/resolver.$1"
+}
+# told ADDRESS NAME: what a container would be told of a name of the world's.
+told() { [[ $(dns ask 10.209.0.1 "$2") == "$1" ]]; }
+
+@test "other names are the host's resolvers' to answer, on its loopback too, and when they change; with none, those of containers are still there" {
+	local resolvers=() pid
+	resolver 127.0.0.53 203.0.113.53
+	resolver 127.0.0.54 203.0.113.54
+	mkdir "$WORK/etc"
+	cp /etc/passwd /etc/group "$WORK/etc"
+	mkfifo "$WORK/here"
+	exec {here}<>"$WORK/here"
+	# stand_in: two joins on a host with that /etc.
+	stand_in() {
+		spawn "$HOST" "$WORK/two.out" unshare --mount -- sh -c 'mount --bind "$0" /etc && exec "$@"' "$WORK/etc" $(join_network two) <&"$here"
+		pid=$spawned
+		await grep -q 10.209 "$WORK/two.out"
+		await resolves
+	}
+	echo "nameserver 127.0.0.53" >"$WORK/etc/resolv.conf"
+	stand_in
+	await told 203.0.113.53 a.example
+	echo "nameserver 127.0.0.54" >"$WORK/etc/new"
+	mv "$WORK/etc/new" "$WORK/etc/resolv.conf"
+	await told 203.0.113.54 b.example
+	kill "$pid"
+	wait "$pid"
+	await no_network || { cat "$WORK/traces"; false; }
+	rm "$WORK/etc/resolv.conf"
+	stand_in
+	[[ $(dns ask 10.209.0.1 c.example) != 203.* ]]
+	kill "$pid"
+	wait "$pid"
+	kill "${resolvers[@]}"
+	await no_network || { cat "$WORK/traces"; false; }
+}
