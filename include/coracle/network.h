@@ -15,6 +15,8 @@ struct cor_network_options {
 	const char *domain;        /* of the containers' names; NULL: "coracle" */
 	const char *const *labels; /* "KEY=VALUE", NULL-terminated; may be NULL */
 	bool internal;             /* no way out */
+	/* Services of the host that its containers reach: "PORT[-LAST][/tcp|/udp]" or "all", NULL-terminated; may be NULL: none. Never those on its loopback. */
+	const char *const *allow_host;
 };
 /* COR_EXISTS for the name; COR_INVALID for a subnet that is none, or overlaps a route of the host or another network. */
 COR_EXPORT int cor_network_create(struct cor_context *ctx, const struct cor_network_options *options,

@@ -21,6 +21,7 @@ static int create_run(const struct arguments *args, int *ret_status, struct cor_
 		.domain = arguments_text(args, "domain"),
 		.internal = arguments_flag(args, "internal", false),
 		.labels = words_list(arguments_words(args, "label")),
+		.allow_host = words_list(arguments_words(args, "allow-host")),
 	};
 	_context_ struct cor_context *ctx = NULL;
 	int r = cor_open(NULL, &ctx, err);
@@ -37,6 +38,9 @@ static const struct option create_options[] = {
 	{"subnet-v6", '\0', "ADDRESS/64", "the IPv6 subnet; a private one is made up otherwise"},
 	{"domain", '\0', "NAME", "the domain of its containers' names (default: coracle)"},
 	{"internal", '\0', NULL, "no way out of the network"},
+	{"allow-host", '\0', "PORT[/udp]",
+	 "let its containers reach a service of the host, at host.coracle; 'all' lets them reach every one",
+	 .repeats = true},
 	{"label", 'l', "KEY=VALUE", "attach a label", .repeats = true},
 	{0},
 };
@@ -51,7 +55,8 @@ static const struct command network_create = {
 		"reach each "
 		"other. A subnet that overlaps a route of the host or another network is refused.",
 	.examples = "coracle network create backend --internal\n"
-		    "coracle run -d --name db --network backend postgres",
+		    "coracle run -d --name db --network backend postgres\n"
+		    "coracle network create tools --allow-host 5432 --allow-host 514/udp",
 	.groups = (const struct option_group *const[]){&create_group, NULL},
 	.run = create_run,
 };

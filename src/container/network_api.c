@@ -21,7 +21,8 @@ int cor_network_create(struct cor_context *ctx, const struct cor_network_options
 				    .subnet_v6 = options->subnet_v6,
 				    .domain = options->domain,
 				    .internal = options->internal,
-				    .labels = options->labels};
+				    .labels = options->labels,
+				    .allow_host = options->allow_host};
 	_cleanup_(network_release) struct network network = {0};
 
 	if (!options->name)
@@ -156,10 +157,11 @@ int cor_network_inspect(struct cor_context *ctx, const char *name, char **ret_js
 		return r;
 	add_subnet(subnets, &network.v4);
 	add_subnet(subnets, &network.v6);
-	document = json_pack("{s:s, s:s, s:s, s:b, s:s, s:{s:O}, s:b, s:o, s:o}", "Name", network.name,
+	document = json_pack("{s:s, s:s, s:s, s:b, s:s, s:{s:O}, s:b, s:o, s:o, s:o}", "Name", network.name,
 			     "Created", clock_format(network.created_ns, created), "Driver", "bridge",
 			     "EnableIPv6", network.v6.family != 0, "Domain", network.domain, "IPAM", "Config",
-			     subnets, "Internal", (int)network.internal, "Containers",
+			     subnets, "Internal", (int)network.internal, "AllowHost",
+			     json_from_strv(&network.allow_host), "Containers",
 			     containers_json(ctx, holders, count), "Labels", labels_json(&network.labels));
 	*ret_json = json_dumps(document, JSON_INDENT(2));
 	return *ret_json ? 0 : cor_fail(err, COR_INTERNAL, EINVAL, "inspect network '%s': no document", name);

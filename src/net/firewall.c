@@ -2,13 +2,17 @@
 /* The table of networks: who may go where.
  *
  *   names_in, names_out  questions for names are not tracked: a flood of them is not to fill the host's table of connections
- *   input        from a container to the host: answers, pings, neighbours, names from the network's own address, and published ports; nothing else
+ *   input        from a container to the host: answers, pings, neighbours, names from the network's own address, published ports, and what its network allows;
+ *                nothing else
  *   forward      between networks, into an internal one or out of it: nothing. From outside to a container: answers, and what was published
  *   postrouting  what leaves for the world wears the host's address
  *   prerouting, output, published   see firewall_publish.c */
 #include "net/firewall.h"
 
 #include "net/firewall_json.h"
+#include "net/publish.h"
+
+#include <netinet/in.h>
 
 #define DNS 53
 /* dnsmasq has a process for each connection, twenty at most, that its client may leave idle for minutes. */
@@ -123,6 +127,43 @@ static void allow_names(const struct fw_table *t, const struct firewall_network 
 			  family_address("==", "daddr", &gateway), is_udp_or_tcp(), is_dns(), fw_drop()));
 }
 
+static void allow_protocol(const struct fw_table *t, const char *bridge, const struct publish_list *ports,
+			   uint8_t protocol)
+{
+	json_t *numbers = json_array();
+
+	for (size_t i = 0; i < ports->count; i++)
+		if (ports->items[i].protocol == protocol)
+			json_array_append_new(numbers, json_integer(ports->items[i].container_port));
+	if (!json_array_size(numbers)) {
+		json_decref(numbers);
+		return;
+	}
+	fw_rule(t, "from_containers",
+		json_pack("[o, o, o]", device("iifname", "==", json_string(bridge)),
+			  fw_payload("==", publish_protocol_name(protocol), "dport",
+				     json_pack("{s:o}", "set", numbers)),
+			  fw_accept()));
+}
+
+/* Who asks for the names of other networks was turned away before. */
+static void allow_services(const struct fw_table *t, const struct firewall_network *n)
+{
+	_publish_list_ struct publish_list ports = {0};
+	const struct strv *allowed = &n->network->allow_host;
+	const char *text;
+
+	if (strv_contains(allowed, NETWORK_ALLOW_ALL)) {
+		fw_rule(t, "from_containers",
+			json_pack("[o, o]", device("iifname", "==", json_string(n->bridge)), fw_accept()));
+		return;
+	}
+	strv_foreach (allowed, i, text)
+		(void)publish_parse_exposed(text, &ports, NULL);
+	allow_protocol(t, n->bridge, &ports, IPPROTO_TCP);
+	allow_protocol(t, n->bridge, &ports, IPPROTO_UDP);
+}
+
 static void add_input(const struct fw_table *t, const struct firewall_network *networks, size_t count)
 {
 	fw_chain(t, "from_containers");
@@ -135,6 +176,7 @@ static void add_input(const struct fw_table *t, const struct firewall_network *n
 		allow_names(t, &networks[i], &networks[i].network->v6);
 		if (!networks[i].network->internal)
 			firewall_allow_published(t, "from_containers", networks[i].bridge);
+		allow_services(t, &networks[i]);
 	}
 	fw_rule(t, "from_containers",
 		json_pack("[o, o]", fw_payload("==", "icmp", "type", json_string("echo-request")),

@@ -73,7 +73,8 @@ static void test_networks(void **state)
 {
 	struct network a = example("a", "10.1.0.0/24", "fd01::/64"), b = example("b", "10.2.0.0/24", NULL);
 	struct firewall_network both[] = {{&a, "corba"}, {&b, "corbb"}};
-	_json_ json_t *commands = json_array(), *none = json_array();
+	_json_ json_t *commands = json_array(), *none = json_array(), *allowing = json_array(),
+		      *everything = json_array();
 
 	b.internal = true;
 	firewall_set_networks(commands, "coracle_t", both, 2);
@@ -90,6 +91,18 @@ static void test_networks(void **state)
 	assert_int_equal(count(commands, "\"notrack\""), 6);
 	assert_int_equal(count(commands, "\"ct count\""), 3);
 	assert_int_equal(count(commands, "null,null"), 0);
+	/* What the one allows of the host's services is nothing to the other. */
+	strv_add(&a.allow_host, "5432");
+	strv_add(&a.allow_host, "53-54/udp");
+	firewall_set_networks(allowing, "coracle_t", both, 2);
+	assert_int_equal(count(allowing, "null,null"), 0);
+	assert_int_equal(count(allowing, "{\"set\":[5432]}"), 1);
+	assert_int_equal(count(allowing, "{\"set\":[53,54]}"), 1);
+	assert_int_equal(json_array_size(allowing), json_array_size(commands) + 2);
+	strv_add(&a.allow_host, NETWORK_ALLOW_ALL);
+	firewall_set_networks(everything, "coracle_t", both, 2);
+	assert_int_equal(json_array_size(everything), json_array_size(commands) + 1);
+	strv_release(&a.allow_host);
 	firewall_set_networks(none, "coracle_t", NULL, 0);
 	assert_int_equal(json_array_size(none), 2);
 	assert_int_equal(count(none, "\"delete\":{\"table\""), 1);

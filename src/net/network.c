@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/netlink.h"
 #include "net/link.h"
+#include "net/publish.h"
 #include "net/subnet.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@
 void network_release(struct network *network)
 {
 	strv_release(&network->labels);
+	strv_release(&network->allow_host);
 	*network = (struct network){0};
 }
 
@@ -39,16 +41,30 @@ bool network_domain_valid(const char *domain)
 	       *domain != '.' && *domain != '-' && domain[strlen(domain) - 1] != '.' && !strstr(domain, "..");
 }
 
+static int check_allowed(const char *text, struct cor_error *err)
+{
+	_publish_list_ struct publish_list ports = {0};
+
+	if (str_equal(text, NETWORK_ALLOW_ALL) || publish_parse_exposed(text, &ports, NULL) == 0)
+		return 0;
+	return cor_fail(
+		err, COR_INVALID, EINVAL,
+		"'%.60s' is no port of the host to allow: PORT[-LAST][/tcp|/udp] is needed, as 5432 or "
+		"53/udp, or " NETWORK_ALLOW_ALL,
+		text);
+}
+
 /* ---- the record ---- */
 
 json_t *network_to_json(const struct network *network)
 {
 	char v4[NET_TEXT_SIZE], v6[NET_TEXT_SIZE];
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:I}", "name", network->name, "domain",
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:I}", "name", network->name, "domain",
 			 network->domain, "subnet", net_prefix_format(&network->v4, v4), "subnet6",
 			 net_prefix_format(&network->v6, v6), "internal", (int)network->internal, "labels",
-			 json_from_strv(&network->labels), "created", (json_int_t)network->created_ns);
+			 json_from_strv(&network->labels), "allowHost", json_from_strv(&network->allow_host),
+			 "created", (json_int_t)network->created_ns);
 }
 
 /* What addresses can be given from. */
@@ -67,7 +83,7 @@ static int parse_subnet(const char *text, int family, struct net_prefix *ret)
 
 int network_parse(const json_t *document, struct network *network)
 {
-	const char *name = NULL, *v4 = NULL, *v6 = NULL, *domain = NETWORK_DOMAIN;
+	const char *name = NULL, *v4 = NULL, *v6 = NULL, *domain = NETWORK_DOMAIN, *text;
 	int r = json_get_string(document, "name", &name);
 
 	r = r ?: json_get_string(document, "domain", &domain);
@@ -75,9 +91,13 @@ int network_parse(const json_t *document, struct network *network)
 	r = r ?: json_get_string(document, "subnet6", &v6);
 	r = r ?: json_get_bool(document, "internal", &network->internal);
 	r = r ?: json_get_strv(document, "labels", &network->labels);
+	r = r ?: json_get_strv(document, "allowHost", &network->allow_host);
 	r = r ?: json_get_int(document, "created", &network->created_ns);
 	if (r < 0 || !name || !network_name_valid(name) || !v4 || !network_domain_valid(domain))
 		return -EINVAL;
+	strv_foreach (&network->allow_host, i, text)
+		if (check_allowed(text, NULL) < 0)
+			return -EINVAL;
 	snprintf(network->domain, sizeof(network->domain), "%s", domain);
 	snprintf(network->name, sizeof(network->name), "%s", name);
 	r = parse_subnet(v4, AF_INET, &network->v4);
@@ -290,6 +310,8 @@ static int create_in(int dir, const struct network_wish *wish, struct network *r
 	snprintf(network.domain, sizeof(network.domain), "%s", wish->domain ?: NETWORK_DOMAIN);
 	for (const char *const *label = wish->labels; label && *label; label++)
 		strv_add(&network.labels, *label);
+	for (const char *const *text = wish->allow_host; text && *text; text++)
+		strv_add(&network.allow_host, *text);
 	if (lock < 0)
 		return cor_fail_errno(err, errno, "the folder of networks");
 	while (flock(lock, LOCK_EX) < 0)
@@ -315,6 +337,9 @@ int network_create(int data_dir, const struct network_wish *wish, struct network
 				wish->name);
 	if (wish->domain && !network_domain_valid(wish->domain))
 		return cor_fail(err, COR_INVALID, EINVAL, "'%.130s' is no domain", wish->domain);
+	for (const char *const *text = wish->allow_host; text && *text; text++)
+		if (check_allowed(*text, err) < 0)
+			return -EINVAL;
 	r = open_folder(data_dir, &dir, err);
 	return r ?: create_in(dir, wish, ret, err);
 }

@@ -22,6 +22,8 @@ struct network {
 	bool internal;            /* no way out, and the host is not reached either but for names */
 	char domain[NETWORK_DOMAIN_MAX + 1]; /* of its containers' names */
 	struct strv labels;                  /* KEY=VALUE */
+	/* The host's own services that its containers reach: "all", or "PORT[-LAST][/tcp|/udp]" */
+	struct strv allow_host;
 	int64_t created_ns;
 };
 void network_release(struct network *network);
@@ -32,7 +34,8 @@ struct network_wish {
 	const char *subnet, *subnet_v6;
 	const char *domain;
 	bool internal;
-	const char *const *labels; /* NULL-terminated; may be NULL */
+	const char *const *labels;     /* NULL-terminated; may be NULL */
+	const char *const *allow_host; /* the same */
 };
 
 bool network_name_valid(const char *name);
@@ -41,6 +44,7 @@ bool network_name_valid(const char *name);
 #define NETWORK_HOST "host"
 /* Labels of letters, digits and inner hyphens (also underscores, which many give to containers), parted by dots. */
 bool network_domain_valid(const char *domain);
+#define NETWORK_ALLOW_ALL "all"
 
 /* COR_EXISTS for the name, COR_INVALID for a subnet that is none or overlaps a route of the host or another network (said which), COR_EXHAUSTED. */
 int network_create(int data_dir, const struct network_wish *wish, struct network *ret, struct cor_error *err);

@@ -74,6 +74,7 @@ static void test_refused(void **state)
 	static const char *const subnets[] = {"10.0.0.1/24", "10.0.0.0/31", "10.0.0.0",
 					      "10.0.0.0/7",  "fd00::/64",   "x"};
 	static const char *const subnets_v6[] = {"fd00::1/64", "fd00::/63", "fd00::/96", "10.0.0.0/24"};
+	static const char *const allowed[] = {"", "ALL", "0", "65536", "80/sctp", "8080:80", "::1"};
 	static const char *const names[] = {"", "none", "a/b", "..", "-a", "a\n"};
 	struct network network = {0};
 	int dir = *(int *)*state;
@@ -95,11 +96,42 @@ static void test_refused(void **state)
 	assert_int_equal(
 		network_create(dir, &(struct network_wish){.name = "x", .domain = "a b"}, &network, NULL),
 		-EINVAL);
+	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
+		assert_int_equal(
+			network_create(dir,
+				       &(struct network_wish){
+					       .name = "x",
+					       .allow_host = (const char *const[]){"80", allowed[i], NULL}},
+				       &network, NULL),
+			-EINVAL);
+}
+
+/* What the host allows; and records of before say nothing of it. */
+static void test_allowed(void **state)
+{
+	static const char old[] = "{\"name\": \"x\", \"subnet\": \"10.0.0.0/24\"}";
+	static const char broken[] =
+		"{\"name\": \"x\", \"subnet\": \"10.0.0.0/24\", \"allowHost\": [\"80:80\"]}";
+	const struct network_wish wish = {
+		.name = "tools", .allow_host = (const char *const[]){"5432", "53-54/udp", "all", NULL}};
+	_cleanup_(network_release) struct network made = {0}, read = {0}, before = {0}, bad = {0};
+	_json_ json_t *old_record = json_loads(old, 0, NULL), *bad_record = json_loads(broken, 0, NULL);
+	int dir = *(int *)*state;
+
+	assert_int_equal(network_create(dir, &wish, &made, NULL), 0);
+	assert_int_equal(network_read(dir, "tools", &read, NULL), 0);
+	assert_int_equal(read.allow_host.count, 3);
+	assert_string_equal(read.allow_host.items[1], "53-54/udp");
+	assert_int_equal(network_parse(old_record, &before), 0);
+	assert_int_equal(before.allow_host.count, 0);
+	assert_int_equal(network_parse(bad_record, &bad), -EINVAL);
+	assert_int_equal(network_forget(dir, "tools", NULL), 0);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_records), cmocka_unit_test(test_refused)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_records), cmocka_unit_test(test_refused),
+					   cmocka_unit_test(test_allowed)};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
