@@ -41,7 +41,7 @@ silent() {
 }
 gateway() { coracle inspect "$1" | jq -r ".[0].NetworkSettings.Networks.default.${2:-Gateway}"; }
 # in_container NAME ADDRESS PORT: what a container hears there.
-in_container() { coracle exec "$1" nc -w 3 "$2" "$3" </dev/null; }
+in_container() { coracle exec "$1" nc -w 2 "$2" "$3" </dev/null; }
 free_port() { talk inside hold "$@" </dev/null; }
 # starts FAILING_OPTIONS MESSAGE: that is said, and no machine was begun.
 refused() {
@@ -170,6 +170,55 @@ refused() {
 	done
 	kill "$lonely"
 	coracle rm -f inblue inshut
+}
+
+@test "the host's own services are reached by who is allowed to, and those on its loopback by nobody" {
+	coracle network create tools --allow-host 7006 --allow-host 7007-7008/udp
+	coracle network create open --allow-host all --internal
+	[ "$(coracle network inspect tools | jq -c '.[0].AllowHost')" = '["7006","7007-7008/udp"]' ]
+	run ! coracle network create bad --allow-host 80:80
+	[[ $output == *"'80:80' is no port of the host to allow"* ]]
+	servers=()
+	for port in 7006 7009; do
+		spawn "$HOST" "$WORK/service.$port" python3 "$here/serve.py" $port
+		servers+=("$spawned")
+		await grep -q ready "$WORK/service.$port"
+	done
+	mkfifo "$WORK/service"
+	exec {service}<>"$WORK/service"
+	spawn "$HOST" "$WORK/service.lo" python3 "$here/talk.py" hold 127.0.0.1 7010 tcp <"$WORK/service"
+	servers+=("$spawned")
+	await grep -q ready "$WORK/service.lo"
+	coracle run -d --name intools --network tools busybox sleep 10000
+	coracle run -d --name inopen --network open busybox sleep 10000
+	for host in host.coracle 192.0.2.1; do
+		[[ $(in_container intools $host 7006) == "hello "* ]]
+		
+		run in_container intools $host 7009
+		[[ $output != *hello* ]]
+		run in_container client $host 7006
+		[[ $output != *hello* ]]
+	done
+	# An internal one has no way but to the network's own address.
+	[[ $(in_container inopen host.coracle 7006) == "hello "* ]]
+	[[ $(in_container inopen host.coracle 7009) == "hello "* ]]
+	for from in intools inopen client; do
+		run ! in_container $from host.coracle 7010
+		run ! in_container $from 127.0.0.1 7010
+	done
+	# By UDP, to whom it is said.
+	for port in 7007 7009; do
+		spawn "$HOST" "$WORK/service.udp.$port" python3 "$here/talk.py" hear :: $port
+		servers+=("$spawned")
+		await grep -q ready "$WORK/service.udp.$port"
+	done
+	for port in 7009 7007; do coracle exec intools timeout 2 tftp -g -r word host.coracle $port || true; done
+	await grep -aq word "$WORK/service.udp.7007"
+	! grep -a word "$WORK/service.udp.7009"
+	kill "${servers[@]}" 2>/dev/null || true
+	exec {service}>&-
+	coracle rm -f intools inopen
+	coracle network rm tools open
 }
 
 @test "much in both directions over the loopback, each end of which is kept" {

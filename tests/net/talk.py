@@ -5,6 +5,7 @@ talk.py tcp|udp ADDRESS PORT: what it calls us.
 talk.py echo ADDRESS PORT BYTES: sends so many, says that this is all, and gets them back; "same" if they are.
 talk.py many ADDRESS PORT COUNT: so many connections at once, each of which is answered; how many were.
 talk.py stuck ADDRESS PORT: sends and never reads, until nothing more is taken; "stuck", and stays until its standard input ends.
+talk.py hear ADDRESS PORT: "ready", and then one datagram.
 talk.py hold ADDRESS PORT tcp|udp: has that port; "ready", and stays until its standard input ends."""
 import hashlib
 import os
@@ -86,6 +87,13 @@ def stuck(address, port):
         sys.stdin.read()
 
 
+def hear(address, port):
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.bind((address, port))
+        print("ready", flush=True)
+        print(line.recv(65536).decode(), end="", flush=True)
+
+
 def hold(address, port, protocol):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM) as line:
@@ -99,7 +107,7 @@ def hold(address, port, protocol):
 
 what, address, port, *more = sys.argv[1:]
 try:
-    {"tcp": tcp, "udp": udp, "echo": echo, "many": many, "stuck": stuck, "hold": hold}[what](
+    {"tcp": tcp, "udp": udp, "echo": echo, "many": many, "stuck": stuck, "hear": hear, "hold": hold}[what](
         address, int(port), *(int(word) if word.isdigit() else word for word in more))
 except OSError as error:
     sys.exit(f"{what} {address} {port}: {error}")
