@@ -146,7 +146,19 @@ static void allow_protocol(const struct fw_table *t, const char *bridge, const s
 			  fw_accept()));
 }
 
-/* Who asks for the names of other networks was turned away before. */
+/* Other networks' names are none of the services that may be allowed; its own are asked for before. */
+static void refuse_names(const struct fw_table *t, const struct net_prefix *subnet)
+{
+	struct net_prefix gateway;
+
+	if (!subnet->family)
+		return;
+	gateway = net_prefix_host(subnet, NETWORK_GATEWAY);
+	fw_rule(t, "from_containers",
+		json_pack("[o, o, o, o]", family_address("==", "daddr", &gateway), is_udp_or_tcp(), is_dns(),
+			  fw_drop()));
+}
+
 static void allow_services(const struct fw_table *t, const struct firewall_network *n)
 {
 	_publish_list_ struct publish_list ports = {0};
@@ -174,6 +186,12 @@ static void add_input(const struct fw_table *t, const struct firewall_network *n
 	for (size_t i = 0; i < count; i++) {
 		allow_names(t, &networks[i], &networks[i].network->v4);
 		allow_names(t, &networks[i], &networks[i].network->v6);
+	}
+	for (size_t i = 0; i < count; i++) {
+		refuse_names(t, &networks[i].network->v4);
+		refuse_names(t, &networks[i].network->v6);
+	}
+	for (size_t i = 0; i < count; i++) {
 		if (!networks[i].network->internal)
 			firewall_allow_published(t, "from_containers", networks[i].bridge);
 		allow_services(t, &networks[i]);

@@ -85,9 +85,9 @@ static void test_networks(void **state)
 	assert_int_equal(count(commands, "\"addr\":\"10.1.0.0\",\"len\":24"), 2);
 	assert_int_equal(count(commands, "\"addr\":\"10.2.0.0\""), 0);
 	/* Names: each network's own address, from within and against all others; there and back untracked, and with a limit to connections. */
-	assert_int_equal(count(commands, "\"right\":\"10.1.0.1\""), 5);
-	assert_int_equal(count(commands, "\"right\":\"10.2.0.1\""), 5);
-	assert_int_equal(count(commands, "\"right\":\"fd01::1\""), 5);
+	assert_int_equal(count(commands, "\"right\":\"10.1.0.1\""), 6);
+	assert_int_equal(count(commands, "\"right\":\"10.2.0.1\""), 6);
+	assert_int_equal(count(commands, "\"right\":\"fd01::1\""), 6);
 	assert_int_equal(count(commands, "\"notrack\""), 6);
 	assert_int_equal(count(commands, "\"ct count\""), 3);
 	assert_int_equal(count(commands, "null,null"), 0);

@@ -174,7 +174,7 @@ refused() {
 
 @test "the host's own services are reached by who is allowed to, and those on its loopback by nobody" {
 	coracle network create tools --allow-host 7006 --allow-host 7007-7008/udp
-	coracle network create open --allow-host all --internal
+	coracle network create open --allow-host all
 	[ "$(coracle network inspect tools | jq -c '.[0].AllowHost')" = '["7006","7007-7008/udp"]' ]
 	run ! coracle network create bad --allow-host 80:80
 	[[ $output == *"'80:80' is no port of the host to allow"* ]]
@@ -193,19 +193,21 @@ refused() {
 	coracle run -d --name inopen --network open busybox sleep 10000
 	for host in host.coracle 192.0.2.1; do
 		[[ $(in_container intools $host 7006) == "hello "* ]]
+		[[ $(in_container inopen $host 7009) == "hello "* ]]
 		
 		run in_container intools $host 7009
 		[[ $output != *hello* ]]
 		run in_container client $host 7006
 		[[ $output != *hello* ]]
 	done
-	# An internal one has no way but to the network's own address.
-	[[ $(in_container inopen host.coracle 7006) == "hello "* ]]
-	[[ $(in_container inopen host.coracle 7009) == "hello "* ]]
+	
 	for from in intools inopen client; do
 		run ! in_container $from host.coracle 7010
 		run ! in_container $from 127.0.0.1 7010
 	done
+	# Nor does "all" mean the names of other networks.
+	coracle exec inopen nslookup -type=a inopen.coracle
+	run ! coracle exec inopen timeout 3 nslookup -type=a web.coracle "$(gateway client)"
 	# By UDP, to whom it is said.
 	for port in 7007 7009; do
 		spawn "$HOST" "$WORK/service.udp.$port" python3 "$here/talk.py" hear :: $port
