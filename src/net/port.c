@@ -10,6 +10,7 @@
 #include "net/link.h"
 #include "net/names.h"
 #include "net/nft.h"
+#include "net/resolved.h"
 #include "net/state.h"
 #include "net/tap.h"
 
@@ -237,6 +238,7 @@ int net_join(int data_dir, int run_dir, const struct net_request *request, const
 	r = network_need(data_dir, request->network, &network, err);
 	r = r ?: net_state_up(&state, &network, &active, err);
 	if (r == 0) {
+		net_state_wish_resolved(&active, resolved_wished(data_dir, active.network.domain));
 		r = join(&state, &active, request, member, &port, err);
 		if (r < 0)
 			undo(&state, &active, &port);

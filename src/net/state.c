@@ -3,12 +3,14 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/netlink.h"
 #include "net/firewall.h"
 #include "net/forwarding.h"
 #include "net/link.h"
 #include "net/names.h"
 #include "net/nft.h"
+#include "net/resolved.h"
 #include "net/subnet.h"
 
 #include <errno.h>
@@ -18,6 +20,7 @@
 #define RECORD      "network.json"
 #define RECORD_MAX  65536u
 #define RULED       "ruled" /* a file that says that the table of networks has this one */
+#define RESOLVED    "resolved"
 #define DEVICES_MAX 4096u
 
 /* FNV-1a */
@@ -485,34 +488,54 @@ int net_state_up(struct net_state *state, const struct network *network, struct 
 	return cor_context(err, r, "network '%s'", network->name);
 }
 
-static bool is_ruled(const struct net_active *active)
+static bool is_marked(const struct net_active *active, const char *mark)
 {
-	return faccessat(active->dir, RULED, F_OK, 0) == 0;
+	return faccessat(active->dir, mark, F_OK, 0) == 0;
 }
 
-static void set_ruled(const struct net_active *active)
+static void set_mark(const struct net_active *active, const char *mark)
 {
-	_fd_ int fd = openat(active->dir, RULED, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_fd_ int fd = openat(active->dir, mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	(void)fd;
+}
+
+void net_state_wish_resolved(const struct net_active *active, bool wished)
+{
+	if (wished)
+		set_mark(active, RESOLVED);
+	else
+		unlinkat(active->dir, RESOLVED, 0);
+}
+
+static void tell_resolved(const struct net_active *active)
+{
+	struct cor_error err;
+
+	if (is_marked(active, RESOLVED) && resolved_tell(active->bridge, &active->network, &err) < 0)
+		log_warning("network '%s': the host does not resolve its names: %s", active->network.name,
+			    err.msg);
 }
 
 int net_state_rule(struct net_state *state, struct net_active *active, json_t *commands, int *ret_names,
 		   struct cor_error *err)
 {
+	bool is_new = !is_marked(active, RULED);
 	char table[FIREWALL_TABLE_SIZE];
 	int r;
 
 	net_table_name(state, table);
 	/* It is new, or somebody flushed all rules (those of the other ports come back with net_repair). To write them each time would cost 10 ms: the kernel
 	 * waits for all processors when chains of hooks go. */
-	if (!is_ruled(active) || !nft_has_table(table))
+	if (is_new || !nft_has_table(table))
 		set_networks(state, NULL, commands);
 	r = nft_apply(commands, state->lock, err);
 	if (r < 0)
 		return cor_context(err, r, "network '%s'", active->network.name);
-	set_ruled(active);
+	set_mark(active, RULED);
 	*ret_names = names_start(active->dir, &active->network, active->bridge);
+	if (is_new)
+		tell_resolved(active);
 	return 0;
 }
 
@@ -540,6 +563,7 @@ int net_state_restore(struct net_state *state, struct net_active *active, struct
 	if (r < 0)
 		return cor_context(err, r, "network '%s'", active->network.name);
 	(void)names_start(active->dir, &active->network, active->bridge);
+	tell_resolved(active);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
  *     network.json             its record as it was when it came up
  *     leases/NUMBER            an address that somebody has (net/lease.h)
  *     ruled                    the table of rules has it
+ *     resolved                 the host is to find its containers by name
  *     hosts/NUMBER             the names of that address; names.log (net/names.h)
  *     ports/NUMBER             what the host answers for on its behalf (net/published.h)
  *
@@ -58,6 +59,8 @@ int net_state_settle(struct net_state *state, struct net_active *active, unsigne
 		     struct cor_error *err);
 /* Of one that is in use: all its rules anew, its bridge if it was lost, its dnsmasq if it died. */
 int net_state_restore(struct net_state *state, struct net_active *active, struct cor_error *err);
+/* Whether the host's own resolver is told of it (net/resolved.h), now and whenever its bridge is made. */
+void net_state_wish_resolved(const struct net_active *active, bool wished);
 /* Tells the host who has the addresses of a lease, or that nobody has them. */
 int net_state_introduce(struct net_state *state, const struct net_active *active, const struct lease *lease,
 			bool there);
