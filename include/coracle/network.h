@@ -54,6 +54,15 @@ COR_EXPORT char *cor_network_usual(struct cor_context *ctx, char **ret_why);
 /* What containers in these networks (as in struct cor_container_options) have to do without on this host, in words for people, or NULL; the caller's. */
 COR_EXPORT char *cor_network_lacks(struct cor_context *ctx, const char *const *networks);
 
+/* The host itself finds the containers of all networks of this domain (NULL: "coracle") by name, from now on and until it is removed: systemd-resolved asks their name
+ * servers. COR_EXISTS; COR_UNSUPPORTED with what to do instead on a host without it. */
+COR_EXPORT int cor_dns_create(struct cor_context *ctx, const char *domain, struct cor_error *err);
+/* COR_NOT_FOUND. */
+COR_EXPORT int cor_dns_remove(struct cor_context *ctx, const char *domain, struct cor_error *err);
+/* A JSON array: for every network its Domain, Network, Server and ServerV6 (addresses, which answer while a container is in it), and whether the host is to resolve it
+ * (Resolved). cor_free. */
+COR_EXPORT int cor_dns_list(struct cor_context *ctx, char **ret_json, struct cor_error *err);
+
 /* Makes the host's kernel what it should be: what the dead left is removed, rules, bridges and name servers that others took away are made anew.
  * *ret_networks: how many are up; *ret_removed: how many were left over. Either may be NULL. */
 COR_EXPORT int cor_network_repair(struct cor_context *ctx, unsigned *ret_networks, unsigned *ret_removed,

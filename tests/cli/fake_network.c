@@ -93,3 +93,25 @@ int cor_network_repair(struct cor_context *ctx, unsigned *ret_networks, unsigned
 	fake_call("network repair");
 	return 0;
 }
+
+int cor_dns_create(struct cor_context *ctx, const char *domain, struct cor_error *err)
+{
+	fake_call("dns create %s", domain ? domain : "-");
+	return 0;
+}
+
+int cor_dns_remove(struct cor_context *ctx, const char *domain, struct cor_error *err)
+{
+	fake_call("dns rm %s", domain);
+	return strcmp(domain, "nothing") == 0
+		       ? fake_fail(err, COR_NOT_FOUND, ENOENT, "the host is not to resolve 'nothing'")
+		       : 0;
+}
+
+int cor_dns_list(struct cor_context *ctx, char **ret_json, struct cor_error *err)
+{
+	fake_call("dns ls");
+	*ret_json = strdup("[{\"Domain\": \"coracle\", \"Network\": \"default\", \"Server\": \"10.209.0.1\", "
+			   "\"ServerV6\": \"fd00::1\", \"Resolved\": true}]");
+	return 0;
+}

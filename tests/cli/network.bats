@@ -52,3 +52,17 @@ load common
 	is 1
 	not_asked "network prune"
 }
+
+@test "system dns: create, ls and rm" {
+	calls system dns create
+	is 0
+	asked "dns create coracle"
+	calls system dns create blue.test
+	asked "dns create blue.test"
+	cli system dns ls
+	[[ ${lines[1]} == coracle*default*10.209.0.1*fd00::1*yes ]]
+	calls system dns rm nothing coracle
+	is 1
+	asked "dns rm nothing" "dns rm coracle"
+	[ "$output" = coracle ]
+}

@@ -246,3 +246,38 @@ told() { [[ $(dns ask 10.209.0.1 "$2") == "$1" ]]; }
 	kill "${resolvers[@]}"
 	await no_network || { cat "$WORK/traces"; false; }
 }
+
+# resolved COMMAND...: on a host with systemd-resolved, whose resolvectl writes down what it is told.
+resolved() {
+	printf '#!/bin/sh\necho "$*" >>%s\n' "$WORK/asked" >"$WORK/resolvectl"
+	chmod 755 "$WORK/resolvectl"
+	inside unshare --mount -- sh -c 'mount -t tmpfs none /usr/local/sbin && cp "$0" /usr/local/sbin/resolvectl && mount -t tmpfs none /run && mkdir -p /run/systemd/resolve && exec "$@"' "$WORK/resolvectl" "$@"
+}
+
+@test "system dns create: systemd-resolved is told of bridges that are there and of those that come; without it, what to do instead" {
+	run inside unshare --mount -- sh -c 'mount -t tmpfs none /run && exec "$@"' sh "$CORACLE" system dns create
+	[ "$status" -ne 0 ]
+	[[ $output == *"this host has no systemd-resolved"*"server=/coracle/ADDRESS"* ]]
+	joined one
+	[ ! -e "$WORK/asked" ]
+	resolved "$CORACLE" system dns create
+	bridge=$(bridge_of 10.209.0.1)
+	[ "$(cat "$WORK/asked")" = "dns $bridge 10.209.0.1
+domain $bridge ~coracle
+default-route $bridge no" ]
+	[ "$(coracle system dns ls --format json | jq -r '.[] | select(.Network == "default") | .Domain + " " + .Server + " " + (.Resolved | tostring)')" = "coracle 10.209.0.1 true" ]
+	leave one
+	rm "$WORK/asked"
+	mkfifo "$WORK/resolved"
+	exec {open}<>"$WORK/resolved"
+	resolved $(join_network two) <&"$open" >"$WORK/two.out" &
+	await grep -q 10.209 "$WORK/two.out"
+	[ "$(cut -d' ' -f1 "$WORK/asked" | xargs)" = "dns domain default-route" ]
+	resolved "$CORACLE" system dns rm coracle
+	[ "$(tail -n 1 "$WORK/asked")" = "revert $bridge" ]
+	run resolved "$CORACLE" system dns rm coracle
+	[ "$status" -ne 0 ]
+	kill "$(pgrep -f "join-network $CORACLE_ROOT .* two")"
+	wait
+	await no_network || { cat "$WORK/traces"; false; }
+}
