@@ -17,13 +17,16 @@ roots() {
 	coracle image load -q -i "$top/build/test-images/busybox.tar"
 }
 
+# as_user COMMAND...: with AS_USER's id, where that is set; INSIDE is what comes before it.
+as_user() {
+	local prefix=()
+	if [[ -n ${AS_USER-} ]]; then prefix=(setpriv --reuid "$AS_USER" --regid "$AS_USER" --clear-groups env HOME="$WORK/home"); fi
+	${INSIDE-} "${prefix[@]}" "$@"
+}
+
 # The command under test; AS_USER runs it as that user id, out of an installation that the user can read.
 coracle() {
-	if [[ -n ${AS_USER-} ]]; then
-		setpriv --reuid "$AS_USER" --regid "$AS_USER" --clear-groups env HOME="$WORK/home" "$CORACLE" "$@"
-	else
-		"$CORACLE" "$@"
-	fi
+	as_user "$CORACLE" "$@"
 }
 
 # become_user UID: from here on `coracle` is an ordinary user's, with roots of its own.
@@ -47,10 +50,10 @@ processes() {
 	done
 }
 
-# shim_of NAME, vmm_of NAME: its process. Nothing, and failure, while there is no such container: an empty id would name everybody's.
+# shim_of NAME, vmm_of NAME: its process (of a shim that has forked, the first). Nothing, and failure, while there is no such container: an empty id would name everybody's.
 shim_of() {
 	local id
-	id=$(cat "$CORACLE_ROOT/names/$1" 2>/dev/null) && [[ ${#id} -eq 64 ]] && pgrep -f "coracle-shim .*--id $id"
+	id=$(cat "$CORACLE_ROOT/names/$1" 2>/dev/null) && [[ ${#id} -eq 64 ]] && pgrep -o -f "coracle-shim .*--id $id"
 }
 vmm_of() {
 	local id

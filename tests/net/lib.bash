@@ -34,7 +34,7 @@ spawn() {
 inside() { enter "$HOST" "$@"; }
 outside() { enter "$WORLD" "$@"; }
 
-coracle() { inside "$CORACLE" "$@"; }
+INSIDE=inside
 
 # namespaces: HOST has 192.0.2.1 and 2001:db8::1 on a veth whose other end is WORLD's, with 192.0.2.2, 2001:db8::2 and 198.51.100.1, 2001:db8:1::1 behind it.
 namespaces() {
