@@ -43,6 +43,9 @@ static int check(struct cor_context *ctx, const struct net_request *request, str
 	int r;
 
 	if (str_equal(request->network, NETWORK_USER)) {
+		r = net_user_check(request, err);
+		if (r < 0)
+			return r;
 		r = net_user_usable(err);
 	} else {
 		r = net_usable(err);
@@ -51,6 +54,16 @@ static int check(struct cor_context *ctx, const struct net_request *request, str
 			return r;
 	}
 	return r < 0 ? cor_context(err, r, "network '%s'", request->network) : 0;
+}
+
+static bool has_user(const struct strv *networks)
+{
+	const char *text;
+
+	strv_foreach (networks, i, text)
+		if (strcspn(text, ",") == strlen(NETWORK_USER) && str_after(text, NETWORK_USER))
+			return true;
+	return false;
 }
 
 static bool is_none(const char *const *wanted)
@@ -67,6 +80,9 @@ static int choose(struct cor_context *ctx, const char *const *wanted, struct str
 		_cleanup_(net_request_release) struct net_request request = {0};
 
 		r = net_request_parse(*text, &request, err);
+		if (r == 0 && str_equal(request.network, NETWORK_USER) && has_user(networks))
+			r = cor_fail(err, COR_INVALID, EINVAL, "a container can be in network '%s' once",
+				     NETWORK_USER);
 		r = r ?: check(ctx, &request, err);
 		if (r == 0)
 			strv_add(networks, *text);

@@ -17,23 +17,61 @@ static bool has_udp(const struct publish_list *ports)
 	return false;
 }
 
-static int add_port(const struct publish_list *ports, size_t index, struct strv *args, struct cor_error *err)
+static bool is_every(const struct net_prefix *address)
+{
+	static const uint8_t zero[16] = {0};
+
+	return memcmp(address->bytes, zero, net_size(address)) == 0;
+}
+
+/* Another entry for the same port of the host; NULL: none. */
+static const struct publish *find_other(const struct publish_list *ports, size_t index)
 {
 	const struct publish *port = &ports->items[index];
-	char address[NET_TEXT_SIZE];
 
-	for (size_t i = 0; i < index; i++)
-		if (ports->items[i].protocol == port->protocol &&
+	for (size_t i = 0; i < ports->count; i++)
+		if (i != index && ports->items[i].protocol == port->protocol &&
 		    ports->items[i].host_port == port->host_port)
-			return cor_fail(err, COR_UNSUPPORTED, EOPNOTSUPP,
-					"port %u/%s is published at two addresses, which the user-mode "
-					"network cannot do: "
-					"publish it at one, or at all",
-					port->host_port, publish_protocol_name(port->protocol));
+			return &ports->items[i];
+	return NULL;
+}
+
+/* passt takes a port at one address, or at all of both families: 0.0.0.0 and :: are two for those who bind them, and one here. */
+static int check_port(const struct passt_spec *spec, const struct publish *port, const struct publish *other,
+		      struct cor_error *err)
+{
+	bool every = is_every(&port->address);
+
+	if (other && !(every && is_every(&other->address)))
+		return cor_fail(
+			err, COR_UNSUPPORTED, EOPNOTSUPP,
+			"port %u/%s is published at two addresses, which the user-mode network cannot do: "
+			"publish it at one, or at all",
+			port->host_port, publish_protocol_name(port->protocol));
+	if (port->address.family == AF_INET6 && !other && !spec->v6)
+		return cor_fail(
+			err, COR_UNSUPPORTED, EOPNOTSUPP,
+			"port %u/%s cannot be published at an IPv6 address: this host has no device with "
+			"a link-local one, which passt needs",
+			port->host_port, publish_protocol_name(port->protocol));
+	return 0;
+}
+
+static int add_port(const struct passt_spec *spec, size_t index, struct strv *args, struct cor_error *err)
+{
+	const struct publish *port = &spec->ports->items[index];
+	const struct publish *other = find_other(spec->ports, index);
+	bool all = other || !port->address.family;
+	char address[NET_TEXT_SIZE];
+	int r = check_port(spec, port, other, err);
+
+	/* The first of two stands for both. */
+	if (r < 0 || (other && other < port))
+		return r;
 	strv_add(args, port->protocol == IPPROTO_UDP ? "--udp-ports" : "--tcp-ports");
 	/* One by one: of a range it is content with the first that it gets. */
-	strv_addf(args, "%s%s%u:%u", net_address_format(&port->address, address),
-		  port->address.family ? "/" : "", port->host_port, port->container_port);
+	strv_addf(args, "%s%s%u:%u", all ? "" : net_address_format(&port->address, address), all ? "" : "/",
+		  port->host_port, port->container_port);
 	return 0;
 }
 
@@ -43,13 +81,15 @@ static void add_none(const char *option, struct strv *args)
 	strv_add(args, "none");
 }
 
-static int add_ports(const struct publish_list *ports, struct strv *args, struct cor_error *err)
+static int add_ports(const struct passt_spec *spec, struct strv *args, struct cor_error *err)
 {
+	static const struct publish_list none = {0};
+	const struct publish_list *ports = spec->ports ?: &none;
 	bool udp = has_udp(ports);
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ports->count; i++)
-		r = add_port(ports, i, args, err);
+		r = add_port(spec, i, args, err);
 	if (!udp) {
 		add_none("--udp-ports", args);
 		strv_add(args, "--no-map-gw");
@@ -89,7 +129,6 @@ int passt_args(const struct passt_spec *spec, struct strv *ret, struct cor_error
 	static const char *const constant[] = {"--foreground", "--quiet", "--stderr",   "--no-dhcp",
 					       "--no-dhcpv6",  "--no-ra", "--mac-addr", "02:00:c0:00:00:01",
 					       "--search",     "none"};
-	static const struct publish_list no_ports = {0};
 	_strv_ struct strv args = {0};
 	int r;
 
@@ -112,7 +151,7 @@ int passt_args(const struct passt_spec *spec, struct strv *ret, struct cor_error
 		strv_add(&args, "--runas");
 		strv_addf(&args, "%u:%u", spec->uid, spec->uid);
 	}
-	r = add_ports(spec->ports ?: &no_ports, &args, err);
+	r = add_ports(spec, &args, err);
 	if (r < 0)
 		return r;
 	*ret = args;

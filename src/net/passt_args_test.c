@@ -79,6 +79,7 @@ static struct passt_spec publishing(struct publish_list *list, const char *const
 {
 	struct passt_spec spec = usual();
 
+	spec.v6 = true;
 	for (; *texts; texts++)
 		assert_int_equal(publish_parse(*texts, list, NULL), 0);
 	spec.ports = list;
@@ -87,7 +88,7 @@ static struct passt_spec publishing(struct publish_list *list, const char *const
 
 static void test_ports(void **state)
 {
-	_publish_list_ struct publish_list list = {0}, udp = {0}, range = {0};
+	_publish_list_ struct publish_list list = {0}, udp = {0}, range = {0}, every = {0};
 	struct passt_spec spec = publishing(
 		&list, (const char *const[]){"8080:80", "127.0.0.1:2222:22", "[::1]:5000:5001/tcp", NULL});
 	_free_ char *text = line(&spec);
@@ -96,6 +97,10 @@ static void test_ports(void **state)
 	    " --tcp-ports 8080:80 --tcp-ports 127.0.0.1/2222:22 --tcp-ports ::1/5000:5001 --udp-ports none "
 	    "--no-map-gw");
 	has_not(text, "--tcp-ports none");
+	/* What was bound in each family is one for passt. */
+	spec = publishing(&every, (const char *const[]){"0.0.0.0:90:9", "[::]:90:9", "0.0.0.0:91:9", NULL});
+	_free_ char *both = line(&spec);
+	has(both, " --tcp-ports 90:9 --tcp-ports 0.0.0.0/91:9 --udp");
 	/* An answer to the host's loopback goes to the gateway. */
 	spec = publishing(&udp, (const char *const[]){"5353:53/udp", NULL});
 	_free_ char *with_udp = line(&spec);
@@ -109,7 +114,7 @@ static void test_ports(void **state)
 
 static void test_two_addresses(void **state)
 {
-	_publish_list_ struct publish_list list = {0}, other = {0};
+	_publish_list_ struct publish_list list = {0}, other = {0}, v6 = {0};
 	struct passt_spec spec =
 		publishing(&list, (const char *const[]){"127.0.0.1:80:80", "[::1]:80:80", NULL});
 	_strv_ struct strv args = {0};
@@ -118,6 +123,10 @@ static void test_two_addresses(void **state)
 	assert_true(passt_args(&spec, &args, &err) < 0);
 	assert_int_equal(err.status, COR_UNSUPPORTED);
 	has(err.msg, "port 80/tcp is published at two addresses");
+	spec = publishing(&v6, (const char *const[]){"[::1]:81:80", NULL});
+	spec.v6 = false;
+	assert_true(passt_args(&spec, &args, &err) < 0);
+	has(err.msg, "port 81/tcp cannot be published at an IPv6 address");
 	/* Two protocols are two ports. */
 	spec = publishing(&other, (const char *const[]){"127.0.0.1:80:80", "[::1]:80:80/udp", NULL});
 	free(line(&spec));

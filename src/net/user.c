@@ -255,7 +255,7 @@ static int look_at_host(char template[IF_NAMESIZE], struct net_port *port, struc
 
 /* ---- both ways ---- */
 
-static int check_request(const struct net_request *request, struct cor_error *err)
+int net_user_check(const struct net_request *request, struct cor_error *err)
 {
 	if (request->v4.family || request->v6.family || request->aliases.count)
 		return cor_fail(err, COR_INVALID, EINVAL,
@@ -306,7 +306,7 @@ int net_user_join(const struct net_user_wish *wish, struct net_port *ret_port, s
 	_free_ char *program = program_path(PASST);
 	struct net_port port;
 	struct net_user user = {.messages = -1};
-	int r = check_request(wish->request, err);
+	int r = net_user_check(wish->request, err);
 
 	net_port_init(&port);
 	port.tap.count = 1;

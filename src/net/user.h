@@ -40,5 +40,8 @@ int net_user_join(const struct net_user_wish *wish, struct net_port *ret_port, s
 /* Kills, reaps and releases. Twice is fine, and so is one that is all zero. */
 void net_user_leave(struct net_user *user);
 
+/* COR_INVALID for what has no sense in a network without neighbours: ip=, ip6=, alias=. */
+int net_user_check(const struct net_request *request, struct cor_error *err);
+
 /* 0 if passt can be run here; COR_UNSUPPORTED with what is missing. Takes a millisecond. */
 int net_user_usable(struct cor_error *err);

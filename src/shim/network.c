@@ -214,6 +214,11 @@ static size_t way_out(const struct shim *shim)
 	return i;
 }
 
+bool network_leads_out(const struct shim *shim)
+{
+	return way_out(shim) < shim->port_count;
+}
+
 struct network_message *network_message_new(const struct shim *shim)
 {
 	struct network_message *message = xcalloc(1, sizeof(*message));

@@ -148,6 +148,8 @@ void console_feed(struct shim *shim, const char *data, size_t size);
 /* network.c */
 int network_join_all(struct shim *shim, struct cor_error *err);
 int network_connect_all(struct shim *shim, struct cor_error *err); /* while the guest boots */
+/* One of those that were joined so far does. */
+bool network_leads_out(const struct shim *shim);
 /* Of the VMM's specification; the caller frees the array. */
 struct vm_nic *network_nics(const struct shim *shim);
 /* The VMM has its copies of what only it needs. */

@@ -79,9 +79,11 @@ int user_network_join(struct shim *shim, const struct net_request *request, cons
 	int r;
 
 	if (shim->user_network)
-		return cor_fail(err, COR_INVALID, EINVAL,
-				"a container can be in network '" NETWORK_USER "' once");
-	ports = publish_hand_over(shim);
+		return cor_fail(err, COR_INVALID, EINVAL, "a container can be in network '%s' once",
+				request->network);
+	/* The first network that leads out leads in, too. */
+	if (!network_leads_out(shim))
+		ports = publish_hand_over(shim);
 	r = net_user_join(&wish, port, &user, err);
 	if (r < 0)
 		return r;

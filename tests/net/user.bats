@@ -64,10 +64,15 @@ no_users() { [[ -z $(users) ]]; }
 	coracle run -d --name rogue --network user --privileged busybox sleep 1000
 	# A guest whose own loopback is elsewhere: packets for those addresses go out.
 	coracle exec rogue sh -c 'for i in all eth0; do echo 1 >/proc/sys/net/ipv4/conf/$i/route_localnet; done
-		ip -4 rule add pref 0 to 127.0.0.0/8 table 7; ip route add 127.0.0.0/8 via 192.0.0.1 src 192.0.0.2 table 7
-		ip -4 rule add pref 1 to 0.0.0.0 table 7
-		ip -6 rule add pref 0 to ::1 table 7; ip -6 rule add pref 0 to ::ffff:0:0/96 table 7; ip -6 route add default via fe80::1 dev eth0 table 7'
-	for address in 127.0.0.1 127.1.2.3 192.0.0.1 192.0.0.3 ::1 fe80::1%eth0 fd63:6f72:6163::3; do
+		for f in -4 -6; do
+			ip $f rule add pref 100 lookup local
+			ip $f rule del pref 0
+			for to in 127.0.0.0/8 ::1; do ip $f rule add pref 1 to $to lookup 7 2>/dev/null; done
+		done
+		ip route add 127.0.0.0/8 via 192.0.0.1 src 192.0.0.2 table 7
+		ip -6 route add default via fe80::1 dev eth0 table 7'
+	[[ $(coracle exec rogue ip route get 127.0.0.1) == *"via 192.0.0.1 dev eth0"* ]]
+	for address in 127.0.0.1 127.1.2.3 ::ffff:127.0.0.1 ::1 192.0.0.1 192.0.0.3 fe80::1%eth0; do
 		run hear rogue "$address" 7001
 		echo "$address: $output"
 		[[ $output != *hello* ]]
@@ -75,4 +80,75 @@ no_users() { [[ -z $(users) ]]; }
 	[ "$(hear rogue 198.51.100.1 7002)" = "hello 192.0.2.1" ]
 	coracle rm -f rogue
 	kill "${servers[@]}"
+}
+
+@test "names are the host's resolver's, also where that is on the host's loopback" {
+	local servers=()
+	coracle run --rm --network user busybox cat /etc/resolv.conf >"$WORK/inside"
+	diff <(grep ^nameserver "$WORK/inside") <(grep ^nameserver /etc/resolv.conf | grep -v -e 127 -e ::1 | head -n 3)
+	spawn "$HOST" "$WORK/naming" dnsmasq --conf-file=/dev/null --no-daemon --no-resolv --no-hosts --pid-file --bind-interfaces \
+		--listen-address=127.0.0.53 --address=/known.test/203.0.113.5 --local-service
+	servers+=("$spawned")
+	await grep -q started "$WORK/naming"
+	printf 'nameserver 127.0.0.53\nsearch test\n' >"$WORK/resolv.conf"
+	INSIDE="inside unshare --mount $BATS_TEST_DIRNAME/with-resolv $WORK/resolv.conf"
+	coracle run --rm --network user busybox sh -c 'cat /etc/resolv.conf; timeout 10 nslookup -type=a known.test' >"$WORK/inside"
+	INSIDE=inside
+	cat "$WORK/inside"
+	grep -qx "nameserver 192.0.0.3" "$WORK/inside"
+	grep -qx "search test" "$WORK/inside"
+	grep -q 203.0.113.5 "$WORK/inside"
+	kill "${servers[@]}"
+}
+
+@test "passt that is killed is told, and the container lives; a killed shim or VMM leaves nothing" {
+	coracle run -d --name victim --network user busybox sh -c 'echo up; exec sleep 1000'
+	kill -KILL "$(pgrep -P "$(shim_of victim)" passt)"
+	await grep -q "passt ended: the container has no network until it is started again" "$CORACLE_ROOT"/containers/*/shim.log
+	await no_users
+	[ "$(coracle exec victim timeout 5 sh -c 'echo | nc -w 2 198.51.100.1 7000 || echo unreachable')" = unreachable ]
+	coracle stop -t 0 victim
+	coracle start victim
+	[ "$(users | wc -l)" -eq 3 ]
+	# A guard that is gone is told just so.
+	kill -KILL "$(pgrep -u 54321 coracle-guard | head -n 1)"
+	await grep -q "the guard before passt ended" "$CORACLE_ROOT"/containers/*/shim.log
+	await no_users
+	coracle stop -t 0 victim
+	coracle start victim
+	kill -KILL "$(shim_of victim)"
+	await no_users
+	await none
+	coracle start victim
+	kill -KILL "$(vmm_of victim)"
+	await no_users
+	coracle rm -f victim
+}
+
+@test "what cannot be is told before a machine starts" {
+	run coracle create --network user,ip=192.0.0.5 busybox
+	[[ $output == *"network 'user' has no neighbours: ip=, ip6= and alias= have no sense there" ]]
+	run coracle create --network default busybox
+	[[ $output == *"network 'default': only root may make bridges" ]]
+	run coracle create --network host busybox
+	[[ $output == *"there is no network 'host': a container has a kernel of its own"* ]]
+	for name in user host; do
+		run coracle network create "$name"
+		[[ $output == *"the name '$name' has a meaning of its own" ]]
+	done
+	run coracle create --network user --network user busybox
+	[[ $output == *"a container can be in network 'user' once" ]]
+	run ! grep . <(coracle ls -aq)
+}
+
+@test "root's passt is nobody that there is" {
+	AS_USER= CORACLE=${CORACLE_BUILD:-$top/build}/coracle
+	CORACLE_ROOT=$WORK/data CORACLE_RUNTIME_DIR=$WORK/run
+	coracle run -d --name rooted --network user busybox sleep 1000
+	passt=$(pgrep -P "$(shim_of rooted)" passt)
+	[ "$(awk '/^Uid:/ { print $2 }' "/proc/$passt/status")" -gt 2000000000 ]
+	[ "$(awk '/^CapEff:/ { print $2 }' "/proc/$passt/status")" = 0000000000000000 ]
+	kill -KILL "$(shim_of rooted)"
+	await run ! test -e "/proc/$passt/fd/0"
+	coracle rm -f rooted
 }
