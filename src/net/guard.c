@@ -214,6 +214,43 @@ bool guard_in(struct guard *guard, const uint8_t *frame, size_t size)
 	return true;
 }
 
+/* ---- announcing ---- */
+
+static uint8_t *begin_frame(uint8_t *out, size_t size, const uint8_t mac[6], unsigned type)
+{
+	memset(out, 0, LENGTH + size);
+	out[3] = (uint8_t)size;
+	memset(out + LENGTH, 0xff, 6);
+	memcpy(out + LENGTH + 6, mac, 6);
+	out[LENGTH + 12] = (uint8_t)(type >> 8);
+	out[LENGTH + 13] = (uint8_t)type;
+	return out + LENGTH + ETHER_SIZE;
+}
+
+size_t guard_announce(const struct guard *guard, const uint8_t mac[6], uint8_t out[GUARD_ANNOUNCE_SIZE])
+{
+	static const uint8_t arp[] = {0, 1, 8, 0, 6, 4, 0, 1};
+	static const uint8_t v6[] = {0x60, 0, 0, 0, 0, 24, IPPROTO_ICMPV6, 255};
+	struct net_prefix local = mac_link_local(mac);
+	uint8_t *p = begin_frame(out, ETHER_SIZE + 28, mac, TYPE_ARP);
+	size_t size = LENGTH + ETHER_SIZE + 28;
+
+	memcpy(p, arp, sizeof(arp));
+	memcpy(p + 8, mac, 6);
+	memcpy(p + 14, guard->v4.bytes, 4);
+	memcpy(p + 24, guard->gateway4.bytes, 4);
+	if (!guard->v6.family)
+		return size;
+	/* A neighbour solicitation (RFC 4861, section 4.3), whose checksum passt does not look at. */
+	p = begin_frame(out + size, ETHER_SIZE + IPV6_SIZE + 24, mac, TYPE_IPV6);
+	memcpy(p, v6, sizeof(v6));
+	memcpy(p + 8, local.bytes, 16);
+	memcpy(p + 24, guard->gateway6.bytes, 16);
+	p[IPV6_SIZE] = 135;
+	memcpy(p + IPV6_SIZE + 8, guard->gateway6.bytes, 16);
+	return size + LENGTH + ETHER_SIZE + IPV6_SIZE + 24;
+}
+
 /* ---- the line ---- */
 
 int guard_take(struct guard *guard, guard_fn *passes, uint8_t *data, size_t size, size_t most,

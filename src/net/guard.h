@@ -30,6 +30,11 @@ void guard_publish(struct guard *guard, uint16_t port);
 bool guard_out(struct guard *guard, const uint8_t *frame, size_t size);
 bool guard_in(struct guard *guard, const uint8_t *frame, size_t size);
 
+/* What passt has to see of a guest before it can pass anything to it, and a guest that only listens would never say: the MAC address and the link-local address that goes
+ * with it, as a question for each gateway. Frames as on the line; returns their size. */
+#define GUARD_ANNOUNCE_SIZE 144u
+size_t guard_announce(const struct guard *guard, const uint8_t mac[6], uint8_t out[GUARD_ANNOUNCE_SIZE]);
+
 /* The line's bytes: frames, each behind its length of four bytes (big-endian). Moves those that pass to the front of the buffer. */
 struct guard_take {
 	size_t used;   /* bytes of whole frames, passed or not */

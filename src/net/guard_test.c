@@ -188,6 +188,23 @@ static void test_way_in(void **state)
 	assert_true(in(frame("2001:db8::7", own6, UDP, 1, 53)));
 }
 
+static void test_announcement(void **state)
+{
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 7};
+	uint8_t line[GUARD_ANNOUNCE_SIZE];
+	size_t size = guard_announce(&guard, mac, line);
+	struct guard_take take;
+
+	/* It is what a guest may say. */
+	assert_int_equal(size, 4 + 42 + 4 + 78);
+	assert_int_equal(guard_take(&guard, guard_out, line, size, 1000, &take), 0);
+	assert_int_equal(take.passed, size);
+	assert_memory_equal(line + 4 + 6, mac, 6);
+	assert_memory_equal(line + 4 + 14 + 14, guard.v4.bytes, 4);
+	guard.v6.family = 0;
+	assert_int_equal(guard_announce(&guard, mac, line), 4 + 42);
+}
+
 static bool pass_all_but_a(struct guard *g, const uint8_t *bytes, size_t size)
 {
 	return size == 0 || *bytes != 'a';
@@ -227,6 +244,7 @@ int main(void)
 		cmocka_unit_test_setup(test_odd_frames, reset),
 		cmocka_unit_test_setup(test_gateway, reset),
 		cmocka_unit_test_setup(test_way_in, reset),
+		cmocka_unit_test_setup(test_announcement, reset),
 		cmocka_unit_test_setup(test_line, reset),
 		cmocka_unit_test_setup(test_line_limit, reset),
 	};

@@ -134,11 +134,14 @@ static int start_guards(const struct net_port *port, const struct publish_list *
 			int *ret_vmm, int *ret_passt)
 {
 	struct guard *guard = guard_new(port, ports);
+	uint8_t announcement[GUARD_ANNOUNCE_SIZE];
 	int near[2] = {-1, -1}, far[2] = {-1, -1}, r = guard ? 0 : -ENOMEM;
 
 	if (r == 0 && (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, near) < 0 ||
 		       socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, far) < 0))
 		r = -errno;
+	if (r == 0)
+		r = fd_write_all(far[1], announcement, guard_announce(guard, port->lease.mac, announcement));
 	r = r ?: start_guard(guard, guard_out, near[1], far[1], &user->processes[0]);
 	r = r ?: start_guard(guard, guard_in, far[1], near[1], &user->processes[1]);
 	if (guard)

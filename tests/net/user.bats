@@ -24,6 +24,14 @@ serving() {
 }
 # hear NAME ADDRESS PORT: what the server there says to that container. (This passt loses the answer to one who closes his side at once.)
 hear() { coracle exec "$1" sh -c '[ -p /tmp/open ] || mkfifo /tmp/open; timeout 10 nc -w 5 "$0" "$1" <>/tmp/open' "$2" "$3"; }
+# says ANSWER PLACE PROTOCOL ADDRESS PORT: that is what talk.pl says; silent PLACE PROTOCOL ADDRESS PORT: nobody is there.
+talk() { "$1" python3 "$BATS_TEST_DIRNAME/talk.py" "${@:2}"; }
+says() {
+	run talk "${@:2}"
+	echo "${*:2}: $output"
+	[ "$status" -eq 0 ] && [ "$output" = "$1" ]
+}
+silent() { run ! talk "$@"; }
 # What of passt and its guards is there.
 users() { pgrep -u 54321 -a passt || true; pgrep -u 54321 coracle-guard || true; }
 no_users() { [[ -z $(users) ]]; }
@@ -151,4 +159,51 @@ no_users() { [[ -z $(users) ]]; }
 	kill -KILL "$(shim_of rooted)"
 	await run ! test -e "/proc/$passt/fd/0"
 	coracle rm -f rooted
+}
+
+@test "published ports: both protocols and families, from the world, the host and its loopback; two containers at once" {
+	coracle image load -q <"$top/build/test-images/debian.tar"
+	coracle run -d --name web --network user -p 8080:80 -p 127.0.0.1:8081:80 -p '[::1]:8082:81' -p 8084:80/udp debian:12 perl -e "$(cat "$BATS_TEST_DIRNAME/talk.pl")" 80 81
+	coracle run -d --name other --network user -p 192.0.2.1:8083:80 -p 127.0.0.1::81/udp debian:12 perl -e "$(cat "$BATS_TEST_DIRNAME/talk.pl")" 80 81
+	for name in web other; do await eval "coracle logs $name | grep -qx ready"; done
+	for address in 192.0.2.1 2001:db8::1; do
+		for protocol in tcp udp; do
+			port=$([[ $protocol == tcp ]] && echo 8080 || echo 8084)
+			source=${address/%1/2}
+			[[ $address == 192* ]] && source=192.0.2.2
+			says "hello $source" outside $protocol $address $port
+			says "hello $address" inside $protocol $address $port
+		done
+	done
+	# Whom it calls the gateway is the host's loopback.
+	says "hello 192.0.0.1" inside tcp 127.0.0.1 8080
+	says "hello 192.0.0.1" inside tcp 127.0.0.1 8081
+	says "hello fe80::1" inside tcp ::1 8080
+	says "hello fe80::1" inside tcp ::1 8082
+	says "hello 192.0.0.1" inside udp 127.0.0.1 8084
+	says "hello fe80::1" inside udp ::1 8084
+	says "hello 192.0.2.2" outside tcp 192.0.2.1 8083
+	says "hello 192.0.0.1" inside udp 127.0.0.1 "$(coracle port other 81/udp | sed 's/.*://')"
+	silent outside tcp 192.0.2.1 8081
+	silent inside tcp 127.0.0.1 8082
+	silent inside tcp 127.0.0.1 8083
+	silent outside tcp 192.0.2.1 80
+	[ "$(inside python3 "$BATS_TEST_DIRNAME/talk.py" echo 127.0.0.1 8080 3000000)" = same ]
+	# Where UDP is published too, the gateway is no way to the loopback.
+	serving 7003 "$HOST"
+	run coracle exec web perl -MSocket -e 'socket(my $s, AF_INET, SOCK_STREAM, 0); alarm 3; connect($s, pack_sockaddr_in(7003, inet_aton("192.0.0.1"))) or exit 1'
+	[ "$status" -ne 0 ]
+	kill "${servers[@]}"
+	# In use, or not to be had.
+	for port in 8080 192.0.2.1:8083 8084/udp; do
+		coracle create --name late --network user -p "${port%/*}:80${port#"${port%/*}"}" busybox true
+		run coracle start late
+		[[ $output == *"is in use"* ]]
+		[ ! -e "$CORACLE_ROOT/containers/$(cat "$CORACLE_ROOT/names/late")/console.log" ]
+		coracle rm late
+	done
+	run coracle run --rm --network user -p 127.0.0.1:9000:80 -p '[::1]:9000:80' busybox true
+	[[ $output == *"port 9000/tcp is published at two addresses, which the user-mode network cannot do"* ]]
+	coracle rm -f web other
+	await no_users
 }
