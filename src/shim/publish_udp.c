@@ -105,12 +105,13 @@ static void on_sweep(uv_timer_t *timer)
 			link = &(*link)->next;
 }
 
+/* Of those that are as old as each other the one that was there first, which is further back. */
 static void end_oldest(struct udp_relay *relay, bool foreign)
 {
 	struct flow **oldest = NULL;
 
 	for (struct flow **link = &relay->flows; *link; link = &(*link)->next)
-		if ((*link)->foreign == foreign && (!oldest || (*link)->used < (*oldest)->used))
+		if ((*link)->foreign == foreign && (!oldest || (*link)->used <= (*oldest)->used))
 			oldest = link;
 	if (oldest)
 		end_flow(oldest);
