@@ -12,8 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -24,15 +22,6 @@
 
 enum how { NOT_THERE, WRITABLE, READ_ONLY };
 
-/* The disk of a machine that was saved was another one: what was read of it counts no more. */
-static void forget_disk(const char *device)
-{
-	_fd_ int fd = open(device, O_RDONLY | O_CLOEXEC);
-
-	if (fd >= 0)
-		(void)ioctl(fd, BLKFLSBUF, 0);
-}
-
 static enum how mount_disk(bool saved)
 {
 	_free_ char *device = NULL;
@@ -40,7 +29,7 @@ static enum how mount_disk(bool saved)
 	if (disk_find(SERIAL, &device) < 0 || mkdir(PLACE, 0700) < 0)
 		return NOT_THERE;
 	if (saved)
-		forget_disk(device);
+		disk_forget(device);
 	if (mount(device, PLACE, TYPE, 0, NULL) == 0)
 		return WRITABLE;
 	return errno == EACCES && mount(device, PLACE, TYPE, MS_RDONLY, NULL) == 0 ? READ_ONLY : NOT_THERE;

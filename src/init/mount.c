@@ -7,6 +7,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -121,6 +123,14 @@ int disk_find(const char *serial, char **ret_path)
 	return -ENODEV;
 }
 
+void disk_forget(const char *device)
+{
+	_fd_ int fd = open(device, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		ioctl(fd, BLKFLSBUF, 0);
+}
+
 static int find_source(const char *source, char **ret, struct cor_error *err)
 {
 	const char *rest;
@@ -128,6 +138,8 @@ static int find_source(const char *source, char **ret, struct cor_error *err)
 
 	if ((rest = str_after(source, "disk:"))) {
 		r = disk_find(rest, ret);
+		if (r == 0)
+			disk_forget(*ret);
 		return r < 0 ? cor_fail(err, COR_NOT_FOUND, r, "this machine has no disk '%.64s'", rest) : 0;
 	}
 	rest = str_after(source, "share:");

@@ -28,3 +28,5 @@ int mount_at(int root, const char *path, const char *source, const char *type, c
 
 /* The block device whose serial number the host chose: "/dev/vda". -ENODEV, -EINVAL. */
 int disk_find(const char *serial, char **ret_path);
+/* In a machine that was saved the disk was another one: what was read of it then counts no more. */
+void disk_forget(const char *device);

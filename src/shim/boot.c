@@ -302,7 +302,8 @@ static int start_saved(struct shim *shim, struct vm_spec *spec, struct cor_error
 	int r;
 
 	shim->from_saved = possible && saved_use(&shim->roots, spec, &shim->saved, &why) == 0;
-	shim->to_be_saved = possible && !shim->from_saved;
+	if (possible && !shim->from_saved)
+		shim->unsaved = saved_describe(spec);
 	r = vm_start(vmm_drivers[0], spec, &shim->vm, err);
 	return r < 0 || !shim->from_saved ? r : saved_feed(&shim->roots, &shim->saved, err);
 }
@@ -347,8 +348,8 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 
 void boot_save_shape(struct shim *shim)
 {
-	if (shim->to_be_saved)
-		saved_request(&shim->roots, &shim->record.machine, shim->accelerator.accelerator);
+	if (shim->unsaved)
+		saved_request(&shim->roots, shim->unsaved);
 }
 
 /* A guest that takes its VMM over, or makes it hoard, is not to take the host's memory. */

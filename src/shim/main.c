@@ -160,6 +160,7 @@ static void release(struct shim *shim)
 		coracle__agent__v1__hello_response__free_unpacked(shim->hello, NULL);
 	buffer_release(&shim->console_line);
 	container_record_release(&shim->record);
+	free(shim->unsaved);
 	if (shim->from_saved)
 		saved_release(&shim->roots, &shim->saved);
 	roots_release(&shim->roots);

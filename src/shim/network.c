@@ -168,7 +168,7 @@ static char *keep(struct network_message *message, const char *text)
 	return message->texts.items[message->texts.count - 1];
 }
 
-static void add_interface(struct network_message *message, const struct net_port *port)
+static void add_interface(struct network_message *message, const struct net_port *port, bool saved)
 {
 	const struct net_prefix *addresses[] = {&port->v4, &port->v6};
 	size_t i = message->request.n_interfaces++;
@@ -178,6 +178,14 @@ static void add_interface(struct network_message *message, const struct net_port
 	coracle__agent__v1__interface__init(interface);
 	snprintf(name, sizeof(name), "eth%zu", i);
 	interface->mac = keep(message, mac_format(port->lease.mac, mac));
+	/* The card has the address that the saved machine gave it. */
+	if (saved) {
+		uint8_t bytes[6];
+
+		interface->new_mac = interface->mac;
+		saved_mac(i, bytes);
+		interface->mac = keep(message, mac_format(bytes, mac));
+	}
 	interface->name = keep(message, name);
 	interface->mtu = port->mtu;
 	interface->addresses = message->addresses[i];
@@ -228,7 +236,7 @@ struct network_message *network_message_new(const struct shim *shim)
 	message->request.interfaces = message->interfaces;
 	message->request.routes = message->routes;
 	for (size_t i = 0; i < shim->port_count; i++)
-		add_interface(message, &shim->ports[i]);
+		add_interface(message, &shim->ports[i], shim->from_saved);
 	if (out < shim->port_count) {
 		const char *interface = message->interface_items[out].name;
 

@@ -7,53 +7,153 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/size.h"
 #include "container/detach.h"
 #include "image/rootfs.h"
+#include "net/address.h"
+#include "net/tap.h"
 #include "rpc/handshake.h"
 #include "shim/installation.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
-#define LISTEN_MS 60000 /* until a machine that is to be saved waits for its host … */
-#define SETTLE_MS 300   /* … and until its kernel has nothing left to do */
-#define ANSWER_MS 10000
+#define LISTEN_MS   60000 /* until a machine that is to be saved waits for its host … */
+#define SETTLE_MS   300   /* … and until its kernel has nothing left to do */
+#define ANSWER_MS   10000
+#define DEVICES_MAX 24
+/* Of a disk that a volume will take the place of: the guest keeps this size, so that it must be none of theirs that is larger. */
+#define VOLUME_SIZE (64 * TIB)
 /* The kernel hands it on to init, as a variable of its environment. */
 #define GUEST_WAITS "coracle_wait=1"
 
-void saved_request(const struct roots *roots, const struct machine_config *config,
-		   enum vm_accelerator accelerator)
+char *saved_describe(const struct vm_spec *spec)
 {
-	_json_ json_t *machine = json_pack("{s:i, s:I, s:b, s:s}", "cpus", (int)config->cpus, "memory",
-					   (json_int_t)config->memory, "nested", (int)config->virtualization,
-					   "accelerator", vm_accelerator_name(accelerator));
-	_free_ char *text = json_dumps(machine, JSON_COMPACT);
+	_free_ char *disks = saved_disks(spec), *nics = saved_nics(spec);
+	_json_ json_t *machine =
+		json_pack("{s:i, s:I, s:b, s:s, s:s, s:s}", "cpus", (int)spec->cpus, "memory",
+			  (json_int_t)spec->memory, "nested", (int)spec->nested, "accelerator",
+			  vm_accelerator_name(spec->accelerator), "disks", disks, "nics", nics);
+
+	return json_dumps(machine, JSON_COMPACT);
+}
+
+void saved_request(const struct roots *roots, const char *description)
+{
 	struct cor_error err;
 
-	if (process_detach((const char *const[]){"/proc/self/exe", "--save", text, "--data", roots->data,
-						 "--run", roots->run, NULL},
+	if (process_detach((const char *const[]){"/proc/self/exe", "--save", description, "--data",
+						 roots->data, "--run", roots->run, NULL},
 			   STDERR_FILENO, STDERR_FILENO, &err) < 0)
 		log_warning("%s", err.msg);
 }
 
-/* Fills what the words of a request tell. Strings are borrowed from the document. */
-static int read_machine(const json_t *document, struct vm_spec *spec, const char **ret_accelerator,
-			struct cor_error *err)
+/* ---- what it is made of ---- */
+
+/* A description, and what stands for the things that a machine gets only when it goes on. */
+struct model {
+	struct vm_spec spec;
+	const char *accelerator, *disk_letters, *nic_letters; /* borrowed from the document */
+	struct vm_disk disks[DEVICES_MAX];
+	struct vm_nic nics[DEVICES_MAX];
+	char macs[DEVICES_MAX][MAC_TEXT_SIZE];
+	struct tap taps[DEVICES_MAX]; /* or, of streams, both ends of a socket pair */
+};
+
+static int read_model(const json_t *document, struct model *model, struct cor_error *err)
 {
 	int64_t cpus = 0, memory = 0;
 	int r = json_get_int(document, "cpus", &cpus);
 
 	r = r ?: json_get_int(document, "memory", &memory);
-	r = r ?: json_get_bool(document, "nested", &spec->nested);
-	r = r ?: json_get_string(document, "accelerator", ret_accelerator);
-	if (r < 0 || cpus < 1 || cpus > 255 || memory < 1)
+	r = r ?: json_get_bool(document, "nested", &model->spec.nested);
+	r = r ?: json_get_string(document, "accelerator", &model->accelerator);
+	r = r ?: json_get_string(document, "disks", &model->disk_letters);
+	r = r ?: json_get_string(document, "nics", &model->nic_letters);
+	if (r < 0 || cpus < 1 || cpus > 255 || memory < 1 ||
+	    !str_made_of(model->disk_letters, DEVICES_MAX, "wr") ||
+	    (!str_empty(model->nic_letters) && !str_made_of(model->nic_letters, DEVICES_MAX, "ts")))
 		return cor_fail(err, COR_INVALID, EINVAL, "--save takes the description of a machine");
-	spec->cpus = (unsigned)cpus;
-	spec->memory = (uint64_t)memory;
+	model->spec.cpus = (unsigned)cpus;
+	model->spec.memory = (uint64_t)memory;
 	return 0;
 }
+
+static void add_disks(struct model *model)
+{
+	size_t count = strlen(model->disk_letters);
+
+	for (size_t i = 0; i < count; i++)
+		model->disks[i] = (struct vm_disk){.serial = "blank",
+						   .base_fd = -1,
+						   .overlay_fd = -1,
+						   .writable = model->disk_letters[i] == 'w',
+						   .blank = i == 0 ? DISK_SIZE : VOLUME_SIZE};
+	model->spec.disks = model->disks;
+	model->spec.disk_count = count;
+}
+
+static int make_stream(struct tap *tap)
+{
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, tap->queues) < 0 ? -errno
+										   : (tap->count = 2, 0);
+}
+
+/* Its taps are in a network namespace that nobody else sees. */
+static int add_nics(struct model *model, struct cor_error *err)
+{
+	size_t count = model->nic_letters ? strlen(model->nic_letters) : 0;
+	int r = strchr(model->nic_letters ?: "", 't') && unshare(CLONE_NEWNET) < 0 ? -errno : 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		bool is_tap = model->nic_letters[i] == 't';
+		char name[16];
+		uint8_t mac[6];
+
+		snprintf(name, sizeof(name), "tap%zu", i);
+		saved_mac(i, mac);
+		r = is_tap ? tap_open(name, 0, &model->taps[i]) : make_stream(&model->taps[i]);
+		model->nics[i] = (struct vm_nic){.kind = is_tap ? VM_NIC_TAP : VM_NIC_STREAM,
+						 .fds = model->taps[i].queues,
+						 .queues = 1,
+						 .mac = mac_format(mac, model->macs[i])};
+	}
+	model->spec.nics = model->nics;
+	model->spec.nic_count = count;
+	return r < 0 ? cor_fail_errno(err, r, "cards for the machine that is to be saved") : 0;
+}
+
+static void model_release(struct model *model)
+{
+	for (size_t i = 0; i < DEVICES_MAX; i++)
+		tap_close(&model->taps[i]);
+	close_fd(&model->spec.kernel_fd);
+	close_fd(&model->spec.initramfs_fd);
+}
+
+static int fill_model(const struct roots *roots, struct model *model, struct cor_error *err)
+{
+	_free_ char *program = qemu_program();
+	struct accelerator_choice choice;
+	int r = kernel_open(NULL, &model->spec.kernel_fd, NULL, err);
+
+	r = r ?: initramfs_open(NULL, &model->spec.initramfs_fd, NULL, err);
+	r = r
+		    ?: accelerator_choose(roots->run_fd, model->accelerator, model->spec.kernel_fd, program,
+					  &choice, err);
+	if (r < 0)
+		return r;
+	model->spec.accelerator = choice.accelerator;
+	model->spec.tsc_khz = choice.tsc_khz;
+	add_disks(model);
+	return add_nics(model, err);
+}
+
+/* ---- saving it ---- */
 
 /* What the VMM says is worth a line, what the guest's console says is not. */
 static void drain(const struct vm *vm)
@@ -152,14 +252,11 @@ static int make(const struct roots *roots, struct vm_spec *spec, const char *sha
 	_fd_ int memory = memfd_create("coracle-memory", MFD_CLOEXEC);
 	_fd_ int state = memfd_create("coracle-state", MFD_CLOEXEC);
 	struct vm_memory saved = {.fd = memory, .shared = true, .state_fd = -1};
-	struct vm_disk disk = {.serial = "root", .base_fd = -1, .overlay_fd = -1, .blank = DISK_SIZE};
 	int r;
 
 	if (memory < 0 || state < 0 || ftruncate(memory, (off_t)spec->memory) < 0)
 		return cor_fail_errno(err, errno, "memory for the machine");
 	spec->saved = &saved;
-	spec->disks = &disk;
-	spec->disk_count = 1;
 	spec->kernel_args = (const char *const[]){GUEST_WAITS, NULL};
 	r = boot_and_save(spec, state, err);
 	if (r < 0)
@@ -169,32 +266,26 @@ static int make(const struct roots *roots, struct vm_spec *spec, const char *sha
 	return r < 0 ? r : template_publish(roots, maker, shape, memory, state, err);
 }
 
-int save_machine(const struct roots *roots, const char *machine, struct cor_error *err)
+int save_machine(const struct roots *roots, const char *description, struct cor_error *err)
 {
-	struct vm_spec spec = {.name = "template", .uid = VMM_UID_BASE, .kernel_fd = -1, .initramfs_fd = -1};
+	_cleanup_(model_release) struct model model = {
+		.spec = {.name = "template", .uid = VMM_UID_BASE, .kernel_fd = -1, .initramfs_fd = -1}};
 	struct template_maker maker = {.dir = -1};
-	_free_ char *program = qemu_program(), *shape = NULL;
-	struct accelerator_choice choice;
 	_json_ json_t *document = NULL;
-	const char *accelerator = NULL;
-	int r = json_parse_object(machine, strlen(machine), "--save", &document, err);
+	_free_ char *shape = NULL;
+	int r = json_parse_object(description, strlen(description), "--save", &document, err);
 
+	for (size_t i = 0; i < DEVICES_MAX; i++)
+		tap_init(&model.taps[i]);
 	/* Whatever is worth waiting for comes first. */
 	setpriority(PRIO_PROCESS, 0, 10);
-	r = r ?: read_machine(document, &spec, &accelerator, err);
-	r = r ?: kernel_open(NULL, &spec.kernel_fd, NULL, err);
-	r = r ?: initramfs_open(NULL, &spec.initramfs_fd, NULL, err);
-	r = r ?: accelerator_choose(roots->run_fd, accelerator, spec.kernel_fd, program, &choice, err);
+	r = r ?: read_model(document, &model, err);
+	r = r ?: fill_model(roots, &model, err);
 	if (r == 0) {
-		spec.accelerator = choice.accelerator;
-		spec.tsc_khz = choice.tsc_khz;
-		shape = saved_shape(&spec);
+		shape = saved_shape(&model.spec);
 		r = template_begin(roots, shape, &maker, err);
 	}
-	if (r == 0)
-		r = make(roots, &spec, shape, &maker, err);
+	r = r ?: make(roots, &model.spec, shape, &maker, err);
 	template_maker_release(roots, &maker);
-	close_fd(&spec.kernel_fd);
-	close_fd(&spec.initramfs_fd);
 	return r == -EBUSY || r == -EEXIST ? 0 : r;
 }

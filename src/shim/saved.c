@@ -44,9 +44,33 @@ static void add_file(struct strv *words, int fd, const char *path)
 		  (unsigned long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 }
 
+char *saved_disks(const struct vm_spec *spec)
+{
+	char *letters = xcalloc(spec->disk_count + 1, 1);
+
+	for (size_t i = 0; i < spec->disk_count; i++)
+		letters[i] = spec->disks[i].overlay_fd >= 0 || spec->disks[i].writable ? 'w' : 'r';
+	return letters;
+}
+
+char *saved_nics(const struct vm_spec *spec)
+{
+	char *letters = xcalloc(spec->nic_count + 1, 1);
+
+	for (size_t i = 0; i < spec->nic_count; i++)
+		letters[i] = spec->nics[i].kind == VM_NIC_TAP ? 't' : 's';
+	return letters;
+}
+
+void saved_mac(size_t index, uint8_t mac[6])
+{
+	memcpy(mac, (const uint8_t[]){0x02, 0, 0, 0, 0, (uint8_t)index}, 6);
+}
+
 char *saved_shape(const struct vm_spec *spec)
 {
-	_free_ char *program = qemu_program(), *environment = NULL;
+	_free_ char *program = qemu_program(), *environment = NULL, *disks = saved_disks(spec),
+		    *nics = saved_nics(spec);
 	_strv_ struct strv words = {0};
 	char brand[BRAND_SIZE];
 	struct utsname host = {0};
@@ -65,15 +89,17 @@ char *saved_shape(const struct vm_spec *spec)
 	for (char *p = environment; *p; p++)
 		if ((unsigned char)*p < ' ')
 			*p = ' ';
-	return str_format("%s\n%s cpus=%u memory=%llu nested=%d", environment,
+	return str_format("%s\n%s cpus=%u memory=%llu nested=%d disks=%s nics=%s", environment,
 			  vm_accelerator_name(spec->accelerator), spec->cpus,
-			  (unsigned long long)spec->memory, spec->nested);
+			  (unsigned long long)spec->memory, spec->nested, disks, nics);
 }
 
 bool saved_is_possible(const struct machine_config *machine, const struct vm_spec *spec)
 {
+	for (size_t i = 0; i < spec->nic_count; i++)
+		if (spec->nics[i].vhost_fds || spec->nics[i].queues != 1)
+			return false;
 	return str_empty(machine->kernel) && str_empty(machine->initramfs) && !machine->kernel_args.count &&
-	       spec->disk_count == 1 && spec->disks[0].overlay_fd >= 0 && !spec->nic_count &&
 	       !spec->extra_devices;
 }
 

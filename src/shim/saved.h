@@ -18,10 +18,16 @@ struct saved {
 /* User ids for VMMs: above what anybody gives to people or user namespaces, below where 32-bit tools turn negative. */
 #define VMM_UID_BASE 2000000000u
 
+/* Of a card of a saved machine, by its place, until it gets its own. */
+void saved_mac(size_t index, uint8_t mac[6]);
+
+/* One letter for each: of disks 'w' or 'r', of cards 't'ap or 's'tream. The caller's. */
+char *saved_disks(const struct vm_spec *spec);
+char *saved_nics(const struct vm_spec *spec);
 /* All that a saved machine depends on, in two lines: the environment (host, VMM, kernel, init), and the machine. The caller's. */
 char *saved_shape(const struct vm_spec *spec);
 
-/* Whether machines like this one are saved at all: those of the installation's own kernel and init, with a root disk alone. */
+/* Whether machines like this one are saved at all: those of the installation's own kernel and init, whose cards the VMM serves. */
 bool saved_is_possible(const struct machine_config *machine, const struct vm_spec *spec);
 
 /* Gives spec->saved what the VMM begins from. COR_NOT_FOUND where this shape is not saved. */
@@ -31,7 +37,8 @@ int saved_feed(const struct roots *roots, struct saved *saved, struct cor_error 
 void saved_release(const struct roots *roots, struct saved *saved);
 
 /* save.c. Starts the process that saves this shape; returns at once. */
-void saved_request(const struct roots *roots, const struct machine_config *machine,
-		   enum vm_accelerator accelerator);
-/* What that process does. machine: what saved_request wrote. */
-int save_machine(const struct roots *roots, const char *machine, struct cor_error *err);
+void saved_request(const struct roots *roots, const char *description);
+/* What it is told of a machine; the caller's. */
+char *saved_describe(const struct vm_spec *spec);
+/* What that process does. */
+int save_machine(const struct roots *roots, const char *description, struct cor_error *err);

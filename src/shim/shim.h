@@ -75,8 +75,9 @@ struct shim {
 	struct accelerator_choice accelerator;
 	bool fell_back; /* from KVM to TCG */
 	/* Saved machines (saved.h). */
-	bool may_use_saved, from_saved, to_be_saved;
+	bool may_use_saved, from_saved;
 	struct saved saved; /* of from_saved */
+	char *unsaved;      /* the description of a machine that is to be saved, or NULL */
 	int kernel_fd, initramfs_fd;
 	struct watchers *watchers; /* of its descriptors */
 	uv_timer_t boot_timer, end_timer, stop_timer, stall_timer;

@@ -250,8 +250,11 @@ static int post_capability(struct qemu *qemu)
 static int post_incoming(struct qemu *qemu, const struct vm_memory *saved)
 {
 	_json_ json_t *arguments = json_pack("{s:o}", "uri", json_sprintf("fd:%d", saved->state_fd));
+	/* Nobody on the network is to be told of a machine that has moved. */
+	_json_ json_t *quiet = json_pack("{s:i}", "announce-rounds", 0);
 	int r = post_capability(qemu);
 
+	r = r ?: qmp_post(&qemu->qmp, "migrate-set-parameters", quiet);
 	return r ?: qmp_post(&qemu->qmp, "migrate-incoming", arguments);
 }
 

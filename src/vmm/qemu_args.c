@@ -168,12 +168,12 @@ static void add_read_only(const struct vm_disk *disk, size_t index, struct strv 
 		  index, 2 * index + 1);
 }
 
-/* The device is as that of a disk with an overlay: one can stand for the other when the machine is saved and goes on. */
+/* The device is as that of a disk with files: one can stand for the other when the machine is saved and goes on. */
 static void add_blank_disk(const struct vm_disk *disk, size_t index, struct strv *args)
 {
 	strv_add(args, "-blockdev");
-	strv_addf(args, "driver=null-co,node-name=blank%zu,size=%llu,read-zeroes=on", index,
-		  (unsigned long long)disk->blank);
+	strv_addf(args, "driver=null-co,node-name=blank%zu,size=%llu,read-zeroes=on,read-only=%s", index,
+		  (unsigned long long)disk->blank, disk->writable ? "off" : "on");
 	strv_add(args, "-device");
 	strv_addf(args, "virtio-blk-device,drive=blank%zu,serial=%s", index, disk->serial);
 }

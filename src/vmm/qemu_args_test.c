@@ -78,7 +78,8 @@ static void test_saved(void **state)
 	static const char object[] =
 		"memory-backend-file,id=memory,size=536870912,mem-path=/proc/self/fd/20,share=";
 	struct vm_memory memory = {.fd = 20, .shared = true, .state_fd = -1};
-	struct vm_disk disk = {.serial = "root", .base_fd = -1, .overlay_fd = -1, .blank = 64 * GIB};
+	struct vm_disk disk = {
+		.serial = "root", .base_fd = -1, .overlay_fd = -1, .writable = true, .blank = 64 * GIB};
 	struct vm_spec spec = usual();
 
 	spec.saved = &memory;

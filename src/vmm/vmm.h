@@ -23,7 +23,8 @@ struct vm_disk {
 	int base_fd; /* a raw file that lies below the overlay or is the disk; open for reading only, but for: */
 	bool writable;  /* it is the disk and the guest writes to it, durably */
 	bool ephemeral; /* the overlay will be thrown away: flushes need not reach the host's disk */
-	uint64_t blank; /* not 0: bytes of zeroes, in place of files, for a machine that is to be saved */
+	uint64_t
+		blank; /* not 0: bytes of zeroes in place of files, writable or not, for a machine that is to be saved */
 };
 
 enum vm_nic_kind {

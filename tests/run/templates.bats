@@ -12,7 +12,8 @@ setup_file() {
 }
 teardown_file() { nothing_left; }
 
-saved() { [[ -e $(echo "$CORACLE_ROOT"/templates/*/template.json) ]]; }
+# saved [NUMBER]: so many shapes are.
+saved() { [[ $(ls "$CORACLE_ROOT"/templates/*/template.json 2>/dev/null | wc -l) -eq ${1-1} ]]; }
 from_template() { [ "$(coracle inspect "$1" | jq '.[0].State.FromTemplate')" = true ]; }
 
 @test "the first start of a shape boots and has it saved; the second goes on from that" {
@@ -102,6 +103,30 @@ from_template() { [ "$(coracle inspect "$1" | jq '.[0].State.FromTemplate')" = t
 	[ "$(coracle run --name wrong busybox echo cold)" = cold ]
 	run ! from_template wrong
 	coracle rm cold wrong
+	coracle run --rm busybox true
+	await saved
+}
+
+@test "a read-only root and a volume make shapes of their own" {
+	coracle run --rm --read-only busybox true
+	await saved 2
+	coracle run --name fixed --read-only busybox sh -c '! touch /x && ! mount -o remount,rw / && echo fixed' >"$WORK/fixed"
+	from_template fixed
+	[ "$(cat "$WORK/fixed")" = fixed ]
+	coracle run --rm -v kept:/data busybox sh -c 'echo kept >/data/file'
+	await saved 3
+	coracle run --name writes -v kept:/data busybox sh -c 'cat /data/file; echo more >>/data/file' >"$WORK/writes"
+	from_template writes
+	[ "$(cat "$WORK/writes")" = kept ]
+	coracle run --rm -v kept:/data:ro busybox true
+	await saved 4
+	coracle run --name reads -v kept:/data:ro busybox sh -c 'cat /data/file; ! touch /data/x' >"$WORK/reads"
+	from_template reads
+	[ "$(cat "$WORK/reads")" = "kept
+more" ]
+	coracle rm fixed writes reads
+	coracle volume rm kept
+	rm -rf "$CORACLE_ROOT"/templates
 	coracle run --rm busybox true
 	await saved
 }
