@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all measurements share: where things are, how long a command takes, and the table."""
 import os
+import signal
 import subprocess
+import sys
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -10,6 +12,8 @@ IMAGES = f"{TOP}/build/test-images"
 PODMAN = ["podman", "--runtime", "runc"]
 # A bridge is made in namespaces of the measurement's own, never in this machine's.
 os.environ.update(CORACLE_NETWORK="none", CORACLE_TEMPLATES="off")
+# Who is told to end ends what was started.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def run(*words, **options):
