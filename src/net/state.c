@@ -517,18 +517,52 @@ static void tell_resolved(const struct net_active *active)
 			    err.msg);
 }
 
+struct ports {
+	const struct net_active *active;
+	const char *table;
+	json_t *commands;
+};
+
+static void add_held(const struct lease *lease, bool held, void *context)
+{
+	const struct ports *ports = context;
+
+	if (held && lease->device[0])
+		add_port(ports->active, lease, ports->table, ports->commands);
+}
+
+static void add_all_ports(struct net_state *state, const char *table, json_t *commands)
+{
+	_strv_ struct strv names = {0};
+	const char *name;
+
+	(void)net_state_names(state, &names);
+	strv_foreach (&names, i, name) {
+		struct net_active active;
+		struct ports ports = {.active = &active, .table = table, .commands = commands};
+
+		if (net_state_find(state, name, &active, NULL) < 0)
+			continue;
+		if (active.network.v4.family)
+			(void)lease_each(active.leases, add_held, &ports);
+		net_active_release(&active);
+	}
+}
+
 int net_state_rule(struct net_state *state, struct net_active *active, json_t *commands, int *ret_names,
 		   struct cor_error *err)
 {
-	bool is_new = !is_marked(active, RULED);
+	bool is_new = !is_marked(active, RULED), is_flushed;
 	char table[FIREWALL_TABLE_SIZE];
 	int r;
 
 	net_table_name(state, table);
-	/* It is new, or somebody flushed all rules (those of the other ports come back with net_repair). To write them each time would cost 10 ms: the kernel
-	 * waits for all processors when chains of hooks go. */
-	if (is_new || !nft_has_table(table))
+	/* Somebody flushed all rules, or there were none. To write them each time would cost 10 ms: the kernel waits for all processors when chains of hooks go. */
+	is_flushed = !nft_has_table(table);
+	if (is_new || is_flushed)
 		set_networks(state, NULL, commands);
+	if (is_flushed)
+		add_all_ports(state, table, commands);
 	r = nft_apply(commands, state->lock, err);
 	if (r < 0)
 		return cor_context(err, r, "network '%s'", active->network.name);

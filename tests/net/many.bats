@@ -63,7 +63,7 @@ ports() { inside nft -j list map bridge "$(inside nft list tables bridge | cut -
 	inside nft flush ruleset
 	joined two
 	[ "$(inside nft -j list ruleset | jq '[.nftables[].chain | select(.name == "postrouting")] | length')" -eq 1 ]
-	[ "$(ports)" -eq 1 ]
+	[ "$(ports)" -eq 2 ]
 	leave one
 	leave two
 	no_network || { cat "$WORK/traces"; false; }
