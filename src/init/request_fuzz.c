@@ -43,6 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		&coracle__agent__v1__write_file_request__descriptor,
 		&coracle__agent__v1__configure_network_request__descriptor,
 		&coracle__agent__v1__signal_process_request__descriptor,
+		&coracle__agent__v1__listen_request__descriptor,
+		&coracle__agent__v1__relay_request__descriptor,
 	};
 	struct cor_error err = {0};
 	ProtobufCMessage *message;

@@ -82,6 +82,8 @@ static void serve(const char *path, char **command)
 	int fd = open_socket(path, &address);
 
 	signal(SIGCHLD, SIG_IGN);
+	/* So that all can be ended at once. */
+	setpgid(0, 0);
 	unlink(path);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 8) < 0)
 		fail("listen");
