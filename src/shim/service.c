@@ -149,8 +149,11 @@ static int start(void *service, struct rpc_call *call, const ProtobufCMessage *r
 	int r;
 
 	shim->asked = true;
+	/* It failed before anybody asked; who did has heard now, and waits for our end. */
 	if (shim->failure.status != COR_OK && shim->stage == OVER) {
+		shim->open_calls++;
 		rpc_call_finish(call, &shim->failure);
+		shim_call_ended(shim);
 		return 0;
 	}
 	/* One that comes while a failure is cleaned up hears of it; one that comes after a run is too late for that one and too early for the next. */
