@@ -61,6 +61,8 @@ struct cor_container_options {
 	/* "HOST:CONTAINER", two paths: a socket is at HOST while the container runs, and leads to the one of the container. */
 	const char *const *publish_sockets;
 	bool ssh;                /* the agent that SSH_AUTH_SOCK names at the start is there inside */
+	/* bytes by which the root's file system may grow beyond its image, at least 16 MiB; 0: up to 64 GiB in all */
+	uint64_t storage_size;
 	uint64_t shm_size;       /* bytes; 0: 64 MiB */
 	const char *stop_signal; /* "SIGTERM", "TERM" or "15"; NULL: the image's, else SIGTERM */
 	int stop_timeout_s;      /* 0: 10; -1: for ever; or COR_STOP_AT_ONCE */

@@ -39,6 +39,7 @@ const struct option_group container_group = {"Container", container_options};
 static const struct option resource_options[] = {
 	{"cpus", 'c', "NUMBER", "virtual CPUs; 0.5 is one that may run half of the time"},
 	{"memory", 'm', "SIZE", "memory of the machine, as 512m or 2g"},
+	{"storage-size", '\0', "SIZE", "how much the container may write to its root file system, as 10g"},
 	{"ulimit", '\0', "TYPE=SOFT[:HARD]", "set a resource limit", .repeats = true},
 	{0},
 };
@@ -117,6 +118,8 @@ static int fill_numbers(struct cor_container_options *options, const struct argu
 	if (cpus && value_cpus(cpus, &options->cpus) < 0)
 		return report_usage(err, "--cpus '%s': must be a number such as 2 or 0.5", cpus);
 	r = arguments_size(args, "memory", &options->memory, err);
+	if (r == 0)
+		r = arguments_size(args, "storage-size", &options->storage_size, err);
 	if (r == 0)
 		r = arguments_size(args, "shm-size", &options->shm_size, err);
 	if (r == 0)

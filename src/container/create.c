@@ -22,6 +22,7 @@
 
 #define PROFILE_MAX    (1u << 20)
 #define MIN_MEMORY     (64 * MIB) /* less does not hold the kernel and its init */
+#define MIN_STORAGE    (16 * MIB)
 #define DEFAULT_MEMORY GIB
 #define DEFAULT_CPUS   2
 #define DEFAULT_STOP_S 10
@@ -127,13 +128,34 @@ static int write_config(const struct bundle *bundle, const struct container_spec
 	return r;
 }
 
-static int write_disk(const struct bundle *bundle, const struct image_rootfs *rootfs, struct cor_error *err)
+static int write_disk(const struct bundle *bundle, const struct image_rootfs *rootfs, uint64_t storage_size,
+		      struct cor_error *err)
 {
+	int r;
 	_fd_ int fd = openat(bundle->dir, "root.qcow2", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return cor_fail_errno(err, errno, "container %.12s: disk", bundle->id);
-	return qcow2_create(fd, rootfs->size, err);
+	r = qcow2_create(fd, rootfs->size, err);
+	/* The window through which QEMU writes it must not be larger than the file, which is sparse. */
+	if (r == 0 && storage_size && ftruncate(fd, (off_t)storage_limit(storage_size)) < 0)
+		return cor_fail_errno(err, errno, "container %.12s: disk", bundle->id);
+	return r;
+}
+
+/* More than the disk has limits nothing. */
+static int choose_storage(const struct cor_container_options *options, const struct image_rootfs *rootfs,
+			  uint64_t *ret, struct cor_error *err)
+{
+	if (!options->storage_size)
+		return 0;
+	if (options->read_only)
+		return cor_fail(err, COR_INVALID, EINVAL,
+				"a root that is read-only does not grow: leave the storage size away");
+	if (options->storage_size < MIN_STORAGE)
+		return cor_fail(err, COR_INVALID, ERANGE, "a storage size is at least 16m");
+	*ret = options->storage_size < rootfs->size ? options->storage_size : 0;
+	return 0;
 }
 
 static int stop_timeout(int given)
@@ -174,7 +196,7 @@ static int write_bundle(struct cor_context *ctx, const struct cor_container_opti
 		container_mounts_add(mounts, record, bundle->id, json_object_get(spec.config, "mounts"));
 	r = r ?: write_seccomp(bundle, &spec, err);
 	r = r ?: guest_files_write(bundle->dir, options, spec.hostname, err);
-	r = r ?: write_disk(bundle, rootfs, err);
+	r = r ?: write_disk(bundle, rootfs, record->storage_size, err);
 	r = r ?: write_config(bundle, &spec, err);
 	if (r < 0)
 		return r;
@@ -187,8 +209,9 @@ static int create(struct cor_context *ctx, const struct cor_container_options *o
 {
 	struct container_mounts mounts = {.lock = -1};
 	struct bundle bundle = {.dir = -1};
-	int r = container_mounts_choose(&ctx->roots, options, rootfs->config, record, &mounts, err);
+	int r = choose_storage(options, rootfs, &record->storage_size, err);
 
+	r = r ?: container_mounts_choose(&ctx->roots, options, rootfs->config, record, &mounts, err);
 	r = r ?: bundle_begin(&ctx->roots, &bundle, err);
 	r = r ?: write_bundle(ctx, options, rootfs, &mounts, &bundle, record, err);
 	r = r ?: bundle_publish(&ctx->roots, &bundle, record->name, !record->auto_remove, err);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "container/published.h"
+#include "base/size.h"
 #include "volume/volume.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <sys/stat.h>
 
 #define RECORD_MAX      (4u << 20)
+#define STORAGE_MAX     (INT64_C(1) << 50)
 #define LOCK_TRIES      1000
 #define LOCK_NAP_MS     2
 #define MAINTENANCE     " maintenance"      /* in a lock */
@@ -45,6 +47,13 @@ void container_record_release(struct container_record *record)
 	}
 	free(record->volumes);
 	*record = (struct container_record){0};
+}
+
+uint64_t storage_limit(uint64_t storage_size)
+{
+	uint64_t size = (storage_size + MIB - 1) / MIB * MIB;
+
+	return storage_size ? size + size / 4 + 64 * MIB : 0;
 }
 
 struct volume_use *container_record_add_volume(struct container_record *record, const char *name,
@@ -144,6 +153,7 @@ int container_record_write(const struct roots *roots, const struct container_rec
 		return cor_fail(err, COR_INVALID, EILSEQ, "the options of '%s' hold text that is not UTF-8",
 				record->name);
 	json_object_set_new(document, "volumes", volumes_to_json(record));
+	json_object_set_new(document, "storageSize", json_integer((json_int_t)record->storage_size));
 	return json_write_new(dir, "container.json", document, 0600, err);
 }
 
@@ -206,7 +216,7 @@ static int volumes_from_json(const json_t *document, struct container_record *re
 
 int container_record_parse(const json_t *document, struct container_record *record)
 {
-	int64_t stop_signal = 15, stop_timeout = 10;
+	int64_t stop_signal = 15, stop_timeout = 10, storage_size = 0;
 	json_t *machine = NULL;
 	const char *id = NULL;
 	int r = json_get_string(document, "id", &id);
@@ -234,10 +244,14 @@ int container_record_parse(const json_t *document, struct container_record *reco
 	r = r ?: container_sockets_from_json(json_object_get(document, "sockets"), &record->sockets);
 	r = r ?: json_get_strv(document, "exposed", &record->exposed);
 	r = r ?: volumes_from_json(document, record);
+	r = r ?: json_get_int(document, "storageSize", &storage_size);
 	r = r ?: json_get_int(document, "created", &record->created_ns);
 	if (!record->name || !record->rootfs || stop_signal < 1 || stop_signal > 64 || stop_timeout < -1 ||
 	    stop_timeout > INT32_MAX)
 		r = -EINVAL;
+	if (storage_size < 0 || storage_size > STORAGE_MAX)
+		r = -EINVAL;
+	record->storage_size = (uint64_t)MAX(storage_size, INT64_C(0));
 	record->stop_signal = (int)stop_signal;
 	record->stop_timeout_s = (int)stop_timeout;
 	return r;

@@ -55,11 +55,16 @@ struct container_record {
 	struct container_sockets sockets;
 	struct publish_list publish; /* ports of the host, of which some may still be to be chosen */
 	struct strv exposed;         /* "80/tcp": the image's and the user's */
+	uint64_t
+		storage_size; /* bytes by which the root's file system may grow; 0: as far as its disk goes */
 	struct volume_use *volumes;
 	size_t volume_count;
 	int64_t created_ns;
 };
 
+/* The bytes beyond which the file of a root's overlay does not grow. More than storage_size, since qcow2 keeps clusters of 64 KiB, of which a file may use little; a guest that
+ * wants to use them up can, and no more. */
+uint64_t storage_limit(uint64_t storage_size);
 void container_record_release(struct container_record *record);
 /* Adds one, zero but for what is given: copies. */
 struct volume_use *container_record_add_volume(struct container_record *record, const char *name,

@@ -352,3 +352,19 @@ void ext4_forget(void *userdata, const struct inode *inode)
 		disk->cursor = MIN(disk->cursor, (blk64_t)inode->extents[i].physical);
 	}
 }
+
+int ext4_used(int fd, uint64_t *ret)
+{
+	struct ext2_super_block super;
+	uint64_t blocks, unused;
+
+	if (pread(fd, &super, sizeof(super), SUPERBLOCK_OFFSET) != sizeof(super) ||
+	    super.s_magic != EXT2_SUPER_MAGIC)
+		return -EBADMSG;
+	blocks = ext2fs_blocks_count(&super);
+	unused = ext2fs_free_blocks_count(&super) + super.s_overhead_clusters;
+	if (unused > blocks)
+		return -EBADMSG;
+	*ret = (blocks - unused) * EXT4_BLOCK;
+	return 0;
+}

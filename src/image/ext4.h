@@ -25,6 +25,9 @@ int ext4_add_content(struct ext4 *disk, struct inode *inode, uint64_t offset, co
 		     struct cor_error *err);
 int ext4_end_content(struct ext4 *disk, struct inode *inode, struct cor_error *err);
 
+/* Bytes that hold something in a complete file system, of those that can; only for one that we made and nobody has written to since. 0 or -errno. */
+int ext4_used(int fd, uint64_t *ret);
+
 /* Gives an inode's blocks back: tree.forget. */
 void ext4_forget(void *disk, const struct inode *inode);
 

@@ -112,7 +112,8 @@ static int container_build(struct container *container,
 	if (mkdir(container->folder, 0755) < 0)
 		return cor_fail_errno(err, errno, "%s", container->folder);
 	r = write_files(container, request->files, request->n_files, err);
-	return r ?: root_mount(container, request->root, err);
+	r = r ?: root_mount(container, request->root, err);
+	return r ?: root_limit(container, request->root_capacity, err);
 }
 
 /* ---- the end ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A fork mounts, tells by one byte how, does the rest, and ends. Only what is asked for without options of its own is handed out, so that it is never seen
+/* A fork mounts, tells by one byte how, does the rest, and ends. Only what is asked for with the same options is handed out, so that it is never seen
  * how early it was mounted. The names begin with a dot, as no container's do. */
 #include "init/early.h"
 
@@ -19,6 +19,8 @@
 #define SERIAL "root"
 #define TYPE   "ext4"
 #define GROUP  ".nobody"
+/* What is deleted is given back to the host. */
+#define WRITABLE_DATA "discard"
 
 enum how { NOT_THERE, WRITABLE, READ_ONLY };
 
@@ -30,7 +32,7 @@ static enum how mount_disk(bool saved)
 		return NOT_THERE;
 	if (saved)
 		disk_forget(device);
-	if (mount(device, PLACE, TYPE, 0, NULL) == 0)
+	if (mount(device, PLACE, TYPE, 0, WRITABLE_DATA) == 0)
 		return WRITABLE;
 	return errno == EACCES && mount(device, PLACE, TYPE, MS_RDONLY, NULL) == 0 ? READ_ONLY : NOT_THERE;
 }
@@ -73,13 +75,15 @@ void early_begin(struct guest *guest)
 static bool is_wanted(enum how how, const Coracle__Agent__V1__Filesystem *wanted)
 {
 	_cleanup_(mount_options_release) struct mount_options options = {0};
+	const char *data = how == WRITABLE ? WRITABLE_DATA : NULL;
 	struct strv list; /* borrowed strings in a borrowed list */
 
 	if (!wanted || !str_equal(wanted->source, "disk:" SERIAL) || !str_equal(wanted->type, TYPE))
 		return false;
 	list = (struct strv){.items = wanted->options, .count = wanted->n_options};
 	mount_options_parse(&list, &options);
-	return !options.data && !options.propagation && options.flags == (how == READ_ONLY ? MS_RDONLY : 0);
+	return str_equal(options.data, data) && !options.propagation &&
+	       options.flags == (how == READ_ONLY ? MS_RDONLY : 0);
 }
 
 bool early_root_take(struct guest *guest, const Coracle__Agent__V1__Filesystem *wanted, const char *target)

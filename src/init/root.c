@@ -11,9 +11,12 @@
 #include "init/mount.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 
 static int mount_folder(struct container *container, int guest_root, struct cor_error *err)
 {
@@ -101,6 +104,35 @@ int root_mount(struct container *container, const Coracle__Agent__V1__Filesystem
 		return cor_context(err, r, "the root file system");
 	container->mounts++;
 	return make_places(container, err);
+}
+
+/* Blocks that nobody may have, not even root, until the file system is unmounted: so a container is told that its disk is full before the host has to stop it. */
+int root_limit(struct container *container, uint64_t capacity, struct cor_error *err)
+{
+	_free_ char *device = NULL, *path = NULL, *text = NULL;
+	_fd_ int fd = -1;
+	char target[PATH_MAX];
+	struct statvfs room;
+	struct stat st;
+	ssize_t n;
+
+	if (!capacity)
+		return 0;
+	if (stat(container->root, &st) < 0 || statvfs(container->root, &room) < 0)
+		return cor_fail_errno(err, errno, "the root file system");
+	if (capacity / room.f_bsize >= room.f_blocks)
+		return 0;
+	device = str_format("/sys/dev/block/%u:%u", major(st.st_dev), minor(st.st_dev));
+	n = readlink(device, target, sizeof(target) - 1);
+	if (n < 0)
+		return cor_fail_errno(err, errno, "the root's disk");
+	target[n] = '\0';
+	path = str_format("/sys/fs/ext4/%s/reserved_clusters", strrchr(target, '/') + 1);
+	text = str_format("%llu", (unsigned long long)(room.f_blocks - capacity / room.f_bsize));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return cor_fail_errno(err, errno, "limit the root file system");
+	return 0;
 }
 
 /* What still lies on the mount keeps its data until it lets go; nothing of the container is left that could write. */

@@ -9,5 +9,8 @@
 int root_mount(struct container *container, const Coracle__Agent__V1__Filesystem *root,
 	       struct cor_error *err);
 
+/* An ext4 file system that is larger holds so many bytes and no more; 0: all that it can. */
+int root_limit(struct container *container, uint64_t capacity, struct cor_error *err);
+
 /* Takes it away; nothing may run in the container any more. */
 void root_unmount(struct container *container);

@@ -109,6 +109,7 @@ static void on_control(uv_poll_t *poll, int status, int events)
 
 	if (vm_process_control(shim->vm, NULL) < 0)
 		uv_poll_stop(poll);
+	disks_look(shim);
 }
 
 static void on_vmm_end(uv_poll_t *poll, int status, int events)
@@ -268,6 +269,7 @@ static int open_disk(struct shim *shim, struct vm_disk *disk, struct cor_error *
 	r = shim->record.read_only ? 0 : check_overlay(disk->overlay_fd, err);
 	if (r < 0)
 		return r;
+	disk->overlay_limit = shim->record.read_only ? 0 : storage_limit(shim->record.storage_size);
 	disk->base_fd = open(shim->record.rootfs, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (disk->base_fd < 0)
 		return cor_fail_errno(err, errno, "the file system of image '%s'", shim->record.image);

@@ -87,6 +87,7 @@ struct shim {
 	bool guest_oom;    /* which was for want of memory */
 	char message[200]; /* the last line of the VMM's own */
 	unsigned message_count;
+	uint64_t failed_disks; /* that were told of, as in struct vm */
 
 	/* The guest. */
 	struct handshake_host handshake;
@@ -170,6 +171,12 @@ int user_network_join(struct shim *shim, const struct net_request *request, cons
 		      struct net_port *port, struct cor_error *err);
 const struct resolvers *user_network_resolvers(const struct shim *shim);
 void user_network_leave(struct shim *shim);
+
+/* disks.c */
+/* Tells, once for each disk, that writes to it fail. */
+void disks_look(struct shim *shim);
+/* How many bytes the root's file system may hold, by what its image holds and --storage-size; 0: all of its disk. */
+int disks_root_capacity(const struct shim *shim, uint64_t *ret, struct cor_error *err);
 
 /* volumes.c */
 /* Opens and locks the disks of the container's volumes; the caller closes them once the VMM has its own. disks has room for VOLUMES_MAX. COR_BUSY names who has one. */

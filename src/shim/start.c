@@ -189,17 +189,18 @@ static void create_container(struct shim *shim)
 		CORACLE__AGENT__V1__CREATE_CONTAINER_REQUEST__INIT;
 	Coracle__Agent__V1__Filesystem root = CORACLE__AGENT__V1__FILESYSTEM__INIT;
 	_cleanup_(bundle_files_release) struct bundle_files bundle = {0};
-	char *read_only[] = {(char[]){"ro"}};
+	char *read_only[] = {(char[]){"ro"}}, *writable[] = {(char[]){"discard"}};
 	struct cor_error err = {0};
 
-	if (read_bundle(shim, &bundle, &err) < 0) {
+	if (read_bundle(shim, &bundle, &err) < 0 ||
+	    disks_root_capacity(shim, &request.root_capacity, &err) < 0) {
 		shim_fail(shim, &err);
 		return;
 	}
 	root.source = (char[]){"disk:root"};
 	root.type = (char[]){"ext4"};
-	root.options = read_only;
-	root.n_options = shim->record.read_only;
+	root.options = shim->record.read_only ? read_only : writable;
+	root.n_options = 1;
 	request.container_id = shim->id;
 	request.config_json =
 		(ProtobufCBinaryData){.len = bundle.config_size, .data = (uint8_t *)bundle.config};

@@ -220,11 +220,33 @@ static _Noreturn void child_main(const struct child *child)
 
 /* ---- starting ---- */
 
+/* The number of a disk is what its node's name ends in. */
+static void note_disk_error(struct vm *vm, const json_t *data)
+{
+	const char *node = NULL;
+	bool full = false;
+	size_t letters;
+
+	if (json_get_string(data, "node-name", &node) < 0 || json_get_bool(data, "nospace", &full) < 0 ||
+	    !node)
+		return;
+	letters = strspn(node, "abcdefghijklmnopqrstuvwxyz");
+	if (str_made_of(node + letters, 2, "0123456789")) {
+		uint64_t bit = UINT64_C(1) << (atoi(node + letters) & 63);
+
+		vm->failed_disks |= bit;
+		vm->full_disks |= full ? bit : 0;
+	}
+}
+
 static void on_event(const char *name, const json_t *data, void *user)
 {
 	struct qemu *qemu = user;
 	const char *reason = NULL;
 	bool open = false;
+
+	if (str_equal(name, "BLOCK_IO_ERROR") && data)
+		note_disk_error(&qemu->vm, data);
 
 	/* QEMU's words for it ("guest-panic"); from one that its guest has taken over, nothing else is shown to people. */
 	if (str_equal(name, "SHUTDOWN") && data && json_get_string(data, "reason", &reason) == 0 && reason &&

@@ -178,9 +178,29 @@ static void add_blank_disk(const struct vm_disk *disk, size_t index, struct strv
 	strv_addf(args, "virtio-blk-device,drive=blank%zu,serial=%s", index, disk->serial);
 }
 
+/* The format "raw" between qcow2 and its file is a window of so many bytes: what would be written beyond it is refused there. */
+static void add_overlay(const struct vm_disk *disk, size_t index, struct strv *args)
+{
+	const char *flush = disk->ephemeral ? "on" : "off",
+		   *file = disk->overlay_limit ? "file.file" : "file";
+	_free_ char *window = disk->overlay_limit
+				      ? str_format("file.driver=raw,file.size=%llu,file.discard=unmap,"
+						   "file.cache.no-flush=%s,",
+						   (unsigned long long)disk->overlay_limit, flush)
+				      : xstrdup("");
+
+	strv_add(args, "-add-fd");
+	strv_addf(args, "fd=%d,set=%zu", disk->overlay_fd, 2 * index + 2);
+	strv_add(args, "-blockdev");
+	strv_addf(args,
+		  "driver=qcow2,node-name=root%zu,backing=base%zu,discard=unmap,cache.no-flush=%s,%s"
+		  "%s.driver=file,%s.filename=/dev/fdset/"
+		  "%zu,%s.locking=off,%s.discard=unmap,%s.cache.no-flush=%s",
+		  index, index, flush, window, file, file, 2 * index + 2, file, file, file, flush);
+}
+
 static int add_disk(const struct vm_disk *disk, size_t index, struct strv *args, struct cor_error *err)
 {
-	const char *flush = disk->ephemeral ? "on" : "off";
 	const char *top = "base";
 
 	if (!str_made_of(disk->serial, VM_SERIAL_MAX, NAME_SET))
@@ -197,15 +217,7 @@ static int add_disk(const struct vm_disk *disk, size_t index, struct strv *args,
 		add_read_only(disk, index, args);
 	if (disk->overlay_fd >= 0) {
 		top = "root";
-		strv_add(args, "-add-fd");
-		strv_addf(args, "fd=%d,set=%zu", disk->overlay_fd, 2 * index + 2);
-		strv_add(args, "-blockdev");
-		strv_addf(args,
-			  "driver=qcow2,node-name=root%zu,backing=base%zu,discard=unmap,cache.no-flush=%s,"
-			  "file.driver=file,"
-			  "file.filename=/dev/fdset/"
-			  "%zu,file.locking=off,file.discard=unmap,file.cache.no-flush=%s",
-			  index, index, flush, 2 * index + 2, flush);
+		add_overlay(disk, index, args);
 	}
 	/* A full disk of the host is the guest's I/O error, not a machine that stands still. */
 	strv_add(args, "-device");

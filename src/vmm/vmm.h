@@ -20,6 +20,8 @@
 struct vm_disk {
 	const char *serial; /* 1 to VM_SERIAL_MAX bytes of [A-Za-z0-9_-] */
 	int overlay_fd;     /* a qcow2 file, open for reading and writing; -1: the guest cannot write */
+	/* bytes of the overlay's file beyond which it does not grow, whatever the guest writes: that is an I/O error there. The file has this size. 0: no limit */
+	uint64_t overlay_limit;
 	int base_fd; /* a raw file that lies below the overlay or is the disk; open for reading only, but for: */
 	bool writable;  /* it is the disk and the guest writes to it, durably */
 	bool ephemeral; /* the overlay will be thrown away: flushes need not reach the host's disk */
@@ -97,7 +99,9 @@ struct vm {
 	int messages_fd; /* a pipe: what the VMM has to say to people */
 	int control_fd;  /* readable: call vm_process_control */
 	bool listening;  /* the guest has opened its end of the agent's line; known where the VMM tells */
-	char end[64];    /* why the guest ended, in the VMM's words, once it is known; otherwise empty */
+	/* bits, by the number of the disk: writes that failed, and did for want of room; set by vm_process_control */
+	uint64_t failed_disks, full_disks;
+	char end[64]; /* why the guest ended, in the VMM's words, once it is known; otherwise empty */
 };
 
 /* The drivers of this build, NULL-terminated, the preferred one first. */
