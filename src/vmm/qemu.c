@@ -223,11 +223,10 @@ static _Noreturn void child_main(const struct child *child)
 /* The number of a disk is what its node's name ends in. */
 static void note_disk_error(struct vm *vm, const json_t *data)
 {
-	const char *node = NULL;
-	bool full = false;
+	const char *node = NULL, *reason = NULL;
 	size_t letters;
 
-	if (json_get_string(data, "node-name", &node) < 0 || json_get_bool(data, "nospace", &full) < 0 ||
+	if (json_get_string(data, "node-name", &node) < 0 || json_get_string(data, "reason", &reason) < 0 ||
 	    !node)
 		return;
 	letters = strspn(node, "abcdefghijklmnopqrstuvwxyz");
@@ -235,7 +234,8 @@ static void note_disk_error(struct vm *vm, const json_t *data)
 		uint64_t bit = UINT64_C(1) << (atoi(node + letters) & 63);
 
 		vm->failed_disks |= bit;
-		vm->full_disks |= full ? bit : 0;
+		/* Its member "nospace" is set only for disks whose errors stop the machine. */
+		vm->full_disks |= str_equal(reason, strerror(ENOSPC)) ? bit : 0;
 	}
 }
 
