@@ -60,7 +60,7 @@ struct cor_container_options {
 	const char *const *mounts;
 	/* "HOST:CONTAINER", two paths: a socket is at HOST while the container runs, and leads to the one of the container. */
 	const char *const *publish_sockets;
-	bool ssh;                /* the agent that SSH_AUTH_SOCK names at the start is there inside */
+	bool ssh; /* the agent that SSH_AUTH_SOCK names at the start is there inside */
 	/* bytes by which the root's file system may grow beyond its image, at least 16 MiB; 0: up to 64 GiB in all */
 	uint64_t storage_size;
 	uint64_t shm_size;       /* bytes; 0: 64 MiB */
@@ -93,7 +93,7 @@ struct cor_exit {
 	int code;   /* as a shell shows it */
 	int signal; /* 0: by itself */
 	bool out_of_memory;
-	/* not empty when the machine, not the process, ended: "the guest's kernel panicked: …" */
+	/* not empty when the machine, not the process, ended: "the guest's kernel panicked: …"; or when a disk failed before: "writes to volume 'v' failed: the host's disk is full" */
 	char reason[256];
 };
 

@@ -16,11 +16,14 @@ static const char *disk_name(const struct shim *shim, size_t index, char *out, s
 	return out;
 }
 
-/* Into the shim's log, and among what the guest's kernel says of the same. */
+/* Into the shim's log, among what the guest's kernel says of the same, and into the record of the end: the two logs may lie on the disk that is full. */
 static void tell(struct shim *shim, const char *disk, const char *why)
 {
 	_free_ char *line = str_format("coracle: writes to %s fail: %s\n", disk, why);
 
+	if (!shim->disk_failure[0])
+		snprintf(shim->disk_failure, sizeof(shim->disk_failure), "writes to %s failed: %s", disk,
+			 why);
 	log_warning("writes to %s fail: %s", disk, why);
 	rotating_write(&shim->console_log, line, strlen(line));
 }

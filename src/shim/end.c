@@ -234,6 +234,7 @@ void shim_exited(struct shim *shim, const Coracle__Agent__V1__ExitStatus *status
 	shim->end.exit.code = (int)(status->code & 255);
 	shim->end.exit.signal = (int)(status->signal & 127);
 	shim->end.exit.out_of_memory = status->out_of_memory;
+	snprintf(shim->end.exit.reason, sizeof(shim->end.exit.reason), "%s", shim->disk_failure);
 	/* The process may be faster than the answer to Start. */
 	if (shim->stage == STARTING) {
 		shim->started_ns = shim->end.at_ns;

@@ -63,6 +63,7 @@ at_most() { [ "$(allocated "$1")" -le "$2" ]; }
 	[[ $output == *"I/O error"* || $output == *"Input/output error"* || $output == *"Read-only file system"* ]]
 	[ "$(allocated "$(disk_of glutton)")" -le 84 ]
 	[ "$(stat -c %s "$(disk_of glutton)")" -eq $((84 << 20)) ]
+	[[ $(coracle inspect glutton | jq -r '.[0].State.Error') == "writes to the container's own disk failed: "* ]]
 	coracle logs --boot glutton | grep "coracle: writes to the container's own disk fail: it is as large as --storage-size lets it be"
 	coracle rm glutton
 }
@@ -75,7 +76,7 @@ at_most() { [ "$(allocated "$1")" -le "$2" ]; }
 		coracle image load -q -i "$top/build/test-images/busybox.tar"
 		run coracle run --name filler -v v:/data busybox sh -c 'dd if=/dev/zero of=/data/big bs=1M count=200 conv=fsync 2>&1'
 		[ "$status" -ne 0 ]
-		coracle logs --boot filler | grep "coracle: writes to volume 'v' fail: the host's disk is full"
+		[[ $(coracle inspect filler | jq -r '.[0].State.Error') == "writes to volume 'v' failed: the host's disk is full" ]]
 		coracle rm -v filler
 		coracle volume rm v
 		# A volume that finds no room is not there by half.
