@@ -43,6 +43,8 @@ struct copy_sink {
 	int (*entry)(void *user, const struct copy_entry *entry, struct cor_error *err);
 	/* A piece of the last entry's contents; pieces come at rising offsets and end within its size. What no piece covers is zeros. */
 	int (*data)(void *user, uint64_t offset, const void *data, size_t size, struct cor_error *err);
+	/* The same for a piece that stands in an open file, at the same offset; what the file has not any more is zeros. May be NULL: then it is read, and given to data. */
+	int (*range)(void *user, uint64_t offset, int fd, size_t size, struct cor_error *err);
 	void *user;
 };
 

@@ -108,10 +108,10 @@ static int pack_entry(void *user, const struct copy_entry *entry, struct cor_err
 	return buffer_size(&packer->message) < COPY_MESSAGE_SIZE ? 0 : copy_packer_flush(packer, err);
 }
 
-static int pack_piece(struct copy_packer *packer, uint64_t offset, const void *data, size_t size,
-		      struct cor_error *err)
+/* All of a piece's message but the piece. */
+static size_t put_piece_head(uint8_t head[COPY_HEAD_MAX], uint64_t offset, size_t size)
 {
-	uint8_t head[COPY_HEAD_MAX], inner[COPY_HEAD_MAX];
+	uint8_t inner[COPY_HEAD_MAX];
 	size_t n = 0, m = 0;
 
 	inner[m++] = TAG_OFFSET;
@@ -121,7 +121,15 @@ static int pack_piece(struct copy_packer *packer, uint64_t offset, const void *d
 	head[n++] = TAG_ITEM;
 	n += copy_put_number(head + n, m + size);
 	memcpy(head + n, inner, m);
-	n += m;
+	return n + m;
+}
+
+static int pack_piece(struct copy_packer *packer, uint64_t offset, const void *data, size_t size,
+		      struct cor_error *err)
+{
+	uint8_t head[COPY_HEAD_MAX];
+	size_t n = put_piece_head(head, offset, size);
+
 	/* Small contents go with the entries around them. */
 	if (size <= COPY_MESSAGE_SIZE / 8) {
 		buffer_append(&packer->message, head, n);
@@ -149,9 +157,22 @@ static int pack_data(void *user, uint64_t offset, const void *data, size_t size,
 	return r;
 }
 
+static int pack_range(void *user, uint64_t offset, int fd, size_t size, struct cor_error *err)
+{
+	struct copy_packer *packer = user;
+	uint8_t head[COPY_HEAD_MAX];
+	size_t n = put_piece_head(head, offset, size);
+	int r = copy_packer_flush(packer, err);
+
+	return r ?: packer->send_range(packer->user, head, n, fd, offset, size, err);
+}
+
 struct copy_sink copy_packer_sink(struct copy_packer *packer)
 {
-	return (struct copy_sink){.entry = pack_entry, .data = pack_data, .user = packer};
+	return (struct copy_sink){.entry = pack_entry,
+				  .data = pack_data,
+				  .range = packer->send_range ? pack_range : NULL,
+				  .user = packer};
 }
 
 /* ---- unpacking ---- */

@@ -16,6 +16,9 @@ struct copy_packer {
 	/* One message, in one or two pieces. */
 	int (*send)(void *user, const void *head, size_t head_size, const void *body, size_t body_size,
 		    struct cor_error *err);
+	/* The same with a body that stands in a file, as in copy_sink. NULL: it is read. */
+	int (*send_range)(void *user, const void *head, size_t head_size, int fd, uint64_t offset,
+			  size_t size, struct cor_error *err);
 	void *user;
 };
 

@@ -20,6 +20,7 @@
 #define NAMES_MAX       (256u << 20) /* bytes of one folder's names */
 #define VALUES_MAX      (256u << 10) /* bytes of all values of one file */
 #define CAPABILITY      "security.capability"
+#define RANGE_MIN       (64u << 10) /* less is read */
 
 struct level {
 	int fd;          /* -1: closed, to be opened again */
@@ -205,6 +206,13 @@ static int give(struct walker *walker, struct copy_entry *entry, struct cor_erro
 /* Reads from..to, or up to where the file now ends. */
 static int give_range(struct walker *walker, int fd, uint64_t from, uint64_t to, struct cor_error *err)
 {
+	const struct copy_sink *sink = &walker->walk->sink;
+
+	for (int r; sink->range && to - from >= RANGE_MIN; from += MIN(to - from, (uint64_t)COPY_PIECE_MAX)) {
+		r = sink->range(sink->user, from, fd, (size_t)MIN(to - from, (uint64_t)COPY_PIECE_MAX), err);
+		if (r < 0)
+			return r;
+	}
 	while (from < to) {
 		ssize_t n = pread(fd, walker->piece, (size_t)MIN((uint64_t)COPY_PIECE_MAX, to - from),
 				  (off_t)from);
@@ -214,7 +222,7 @@ static int give_range(struct walker *walker, int fd, uint64_t from, uint64_t to,
 			continue;
 		if (n <= 0)
 			return n < 0 ? fail(walker, errno, err) : 0;
-		r = walker->walk->sink.data(walker->walk->sink.user, from, walker->piece, (size_t)n, err);
+		r = sink->data(sink->user, from, walker->piece, (size_t)n, err);
 		if (r < 0)
 			return r;
 		from += (uint64_t)n;

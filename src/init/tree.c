@@ -32,6 +32,7 @@ struct tree {
 	uv_poll_t *in_poll, *out_poll;
 	struct buffer requests;  /* that the worker's pipe has no room for yet */
 	struct tree_frame frame; /* whose head was read; word 0: none */
+	struct buffer part;      /* of a frame that came in pieces */
 	bool finished;           /* the call has its status */
 };
 
@@ -58,6 +59,7 @@ static void tree_free(struct tree *tree)
 	close_end(&tree->out_poll, &tree->out);
 	close_fd(&tree->worker);
 	buffer_release(&tree->requests);
+	buffer_release(&tree->part);
 	free(tree);
 }
 
@@ -86,42 +88,79 @@ static int waiting(const struct tree *tree)
 	return ioctl(tree->out, FIONREAD, &size) < 0 ? 0 : size;
 }
 
+static int read_head(struct tree *tree, struct cor_error *err)
+{
+	ssize_t n = read(tree->out, &tree->frame, sizeof(tree->frame));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n < 0)
+		return cor_fail_errno(err, errno, "the process that copies");
+	if (n != sizeof(tree->frame))
+		return cor_fail(err, COR_INTERNAL, EPIPE, "the process that copies was killed");
+	if (tree->frame.size > ANSWER_MAX)
+		return cor_fail(err, COR_INTERNAL, EMSGSIZE, "the process that copies makes no sense");
+	return 1;
+}
+
+/* Takes what is there of a frame that is still being written, so that nothing is left for the loop to turn on. */
+static int read_part(struct tree *tree, struct cor_error *err)
+{
+	size_t left = tree->frame.size - buffer_size(&tree->part);
+	ssize_t n = read(tree->out, buffer_reserve(&tree->part, left), left);
+
+	if (n > 0)
+		buffer_commit(&tree->part, (size_t)n);
+	if (n == 0)
+		return cor_fail(err, COR_INTERNAL, EPIPE, "the process that copies was killed");
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return cor_fail_errno(err, errno, "the process that copies");
+	return buffer_size(&tree->part) == tree->frame.size;
+}
+
+static int give_up(struct tree *tree, struct cor_error *err)
+{
+	int r = fd_read_all(tree->out, err, sizeof(*err));
+
+	return r < 0 ? cor_fail_errno(err, r, "the process that copies") : -(err->err ? err->err : EIO);
+}
+
+/* The usual case: the whole message waits, and is read to where it is sent from. */
+static int forward(struct tree *tree, struct cor_error *err)
+{
+	uint8_t *room = rpc_call_room(tree->call, 0, tree->frame.size);
+	ssize_t n = read(tree->out, room, tree->frame.size);
+
+	if (n != (ssize_t)tree->frame.size)
+		return cor_fail_errno(err, n < 0 ? errno : EPIPE, "the process that copies");
+	rpc_call_send_parts(tree->call, NULL, 0, room, tree->frame.size);
+	return 1;
+}
+
 /* 1 when a frame was dealt with, 0 when more must come. */
 static int take_frame(struct tree *tree, struct cor_error *err)
 {
-	uint8_t *room;
-	ssize_t n;
+	int r = tree->frame.word ? 1 : read_head(tree, err);
+	bool whole;
 
-	if (!tree->frame.word) {
-		n = read(tree->out, &tree->frame, sizeof(tree->frame));
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR
-				       ? 0
-				       : cor_fail_errno(err, errno, "the process that copies");
-		if (n != sizeof(tree->frame))
-			return cor_fail(err, COR_INTERNAL, EPIPE, "the process that copies was killed");
-	}
-	if (tree->frame.size > ANSWER_MAX)
-		return cor_fail(err, COR_INTERNAL, EMSGSIZE, "the process that copies makes no sense");
-	if ((size_t)waiting(tree) < tree->frame.size)
-		return 0;
-	if (tree->frame.word == TREE_FAILURE && tree->frame.size == sizeof(*err)) {
-		int r = fd_read_all(tree->out, err, sizeof(*err));
-
-		return r < 0 ? cor_fail_errno(err, r, "the process that copies")
-			     : -(err->err ? err->err : EIO);
-	}
+	if (r <= 0)
+		return r;
+	whole = !buffer_size(&tree->part) && (size_t)waiting(tree) >= tree->frame.size;
 	if (tree->frame.word == TREE_DONE) {
 		finish(tree, NULL);
 		return 0;
 	}
-	room = rpc_call_room(tree->call, 0, tree->frame.size);
-	n = read(tree->out, room, tree->frame.size);
-	if (n != (ssize_t)tree->frame.size)
-		return cor_fail_errno(err, n < 0 ? errno : EPIPE, "the process that copies");
-	rpc_call_send_parts(tree->call, NULL, 0, room, tree->frame.size);
-	tree->frame.word = 0;
-	return 1;
+	if (tree->frame.word == TREE_FAILURE)
+		return whole && tree->frame.size == sizeof(*err) ? give_up(tree, err) : 0;
+	if (whole) {
+		r = forward(tree, err);
+	} else if ((r = read_part(tree, err)) > 0) {
+		rpc_call_send(tree->call, buffer_bytes(&tree->part), buffer_size(&tree->part));
+		buffer_clear(&tree->part);
+	}
+	if (r > 0)
+		tree->frame.word = 0;
+	return r;
 }
 
 static void on_answer(uv_poll_t *poll, int status, int events);
