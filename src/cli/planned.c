@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#define RUN_OPTIONS "--volume -v --mount --restart --gpus"
+#define RUN_OPTIONS "--restart --gpus"
 
 static const struct {
 	const char *path, *words;

@@ -260,7 +260,7 @@ const struct command command_image_prune = {
 
 const struct command command_system_prune = {
 	.name = "prune",
-	.summary = "remove stopped containers, images without a name, and saved machines",
+	.summary = "remove stopped containers, unnamed images, saved machines",
 	.text = "'coracle prune' and 'coracle image prune' in one, and the machines that were saved so that "
 		"others "
 		"begin from them. Asks first, and says what will go.",

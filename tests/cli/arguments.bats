@@ -75,16 +75,14 @@ load common
 	is 125 "'build' is not there yet"
 	cli help stats
 	is 125 "'stats' is not there yet"
-	for word in --publish --publish-all --volume --mount --restart --gpus -p -P -v; do
+	for word in --restart --gpus; do
 		cli run $word x busybox
 		is 125 "'$word' is not there yet"
 		cli create $word x busybox
 		is 125 "'$word' is not there yet"
 	done
-	cli run -itp8080:80 --volume=/a:/b busybox
-	is 125 "'-p' is not there yet"
-	cli run --volume=/a:/b busybox
-	is 125 "'--volume' is not there yet"
+	cli run --restart=always busybox
+	is 125 "'--restart' is not there yet"
 	cli exec -p runner true
 	is 125 "unknown option -p; 'coracle exec --help' lists what there is"
 }
