@@ -159,10 +159,11 @@ static bool is_any(const struct net_prefix *address)
 
 static bool is_for_sockets(const struct net_prefix *address)
 {
-	const struct in6_addr *v6 = (const struct in6_addr *)address->bytes;
+	struct in6_addr v6;
 
+	memcpy(&v6, address->bytes, sizeof(v6));
 	return address->family == AF_INET ? address->bytes[0] == 127
-					  : IN6_IS_ADDR_LOOPBACK(v6) || IN6_IS_ADDR_LINKLOCAL(v6);
+					  : IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6);
 }
 
 static bool belongs(const struct table *table, const struct firewall_target *target)

@@ -175,13 +175,15 @@ static int cut(const char *text, struct words *words)
 /* One that a socket of the host can have: no group, and no IPv4 address in IPv6's clothes. */
 static int parse_address(const char *text, struct net_prefix *ret)
 {
+	struct in6_addr v6;
+
 	if (!*text)
 		return 0;
 	if (strchr(text, '/') || net_prefix_parse(text, ret) < 0)
 		return -EINVAL;
-	if (ret->family == AF_INET
-		    ? ret->bytes[0] >= 224
-		    : ret->bytes[0] == 0xff || IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)ret->bytes))
+	memcpy(&v6, ret->bytes, sizeof(v6));
+	if (ret->family == AF_INET ? ret->bytes[0] >= 224
+				   : ret->bytes[0] == 0xff || IN6_IS_ADDR_V4MAPPED(&v6))
 		return -EINVAL;
 	return 0;
 }
