@@ -227,7 +227,7 @@ int cor_copy_from(struct cor_context *ctx, const char *ref, const char *source, 
 {
 	_guest_tree_ struct guest_tree tree = {0};
 	struct cor_copied copied = {0};
-	int r = guest_tree_open(ctx, ref, &tree, err);
+	int r = guest_tree_open(ctx, ref, false, &tree, err);
 
 	r = r ?: copy_from(&tree, source, dest, options ? options : &usual, &copied, err);
 	if (ret)
@@ -254,7 +254,7 @@ int cor_copy_out(struct cor_context *ctx, const char *ref, const char *path, int
 {
 	_guest_tree_ struct guest_tree tree = {0};
 	_source_ struct source source = {0};
-	int r = guest_tree_open(ctx, ref, &tree, err);
+	int r = guest_tree_open(ctx, ref, false, &tree, err);
 
 	r = r ?: find_source(&tree, path, options && options->follow_link, &source, err);
 	if (r == 0) {
@@ -308,7 +308,7 @@ int cor_copy_to(struct cor_context *ctx, const char *ref, const char *source, co
 {
 	_guest_tree_ struct guest_tree tree = {0};
 	struct cor_copied copied = {0};
-	int r = guest_tree_open(ctx, ref, &tree, err);
+	int r = guest_tree_open(ctx, ref, false, &tree, err);
 
 	r = r ?: copy_to(&tree, source, dest, options ? options : &usual, &copied, err);
 	if (ret)
@@ -342,7 +342,7 @@ int cor_copy_in(struct cor_context *ctx, const char *ref, int fd, const char *de
 		const struct cor_copy_options *options, struct cor_error *err)
 {
 	_guest_tree_ struct guest_tree tree = {0};
-	int r = guest_tree_open(ctx, ref, &tree, err);
+	int r = guest_tree_open(ctx, ref, false, &tree, err);
 
 	r = r ?: unpack_into(&tree, fd, dest, err);
 	return close_tree(&tree, r, err);

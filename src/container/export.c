@@ -19,7 +19,7 @@
 static int open_still(struct cor_context *ctx, const char *ref, bool still, struct guest_tree *tree,
 		      struct cor_error *err)
 {
-	int r = guest_tree_open(ctx, ref, tree, err);
+	int r = guest_tree_open(ctx, ref, true, tree, err);
 
 	return r < 0 || !still ? r : guest_tree_freeze(tree, err);
 }

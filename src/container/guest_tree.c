@@ -13,6 +13,7 @@
 #define AGENT(name)       "/coracle.agent.v1.Agent/" name
 #define WAIT_MS           120000 /* for another who reaches the same files */
 #define NAP_MS            20
+#define REFUSALS_MAX      3
 #define FREEZE_MS         15000
 #define TAG_REQUEST_ITEMS 0x12 /* ReceiveTreeRequest.items */
 
@@ -29,7 +30,8 @@ static int end_machine(struct shim_client *client, struct cor_error *err)
 static int start_machine(struct guest_tree *tree, struct cor_error *err)
 {
 	Coracle__Shim__V1__StartRequest request = CORACLE__SHIM__V1__START_REQUEST__INIT;
-	int r = shim_spawn_maintenance(tree->roots, tree->record.id, &tree->client, err);
+	int r = shim_spawn(tree->roots, tree->record.id, tree->disk_alone ? SHIM_DISK : SHIM_FILES,
+			   &tree->client, err);
 
 	r = r
 		    ?: shim_call(tree->client, SHIM_METHOD("Start"), &request.base,
@@ -57,11 +59,12 @@ static int reach(struct guest_tree *tree, struct cor_error *err)
 	if (r == 1)
 		return shim_connect(tree->roots, id, &tree->client, err);
 	r = start_machine(tree, err);
-	/* Somebody was faster. */
-	return r == -EBUSY || (r < 0 && err->status == COR_BUSY) ? -EAGAIN : r;
+	/* Somebody was faster, which the next look shows, or has a volume, which it does not. */
+	return r < 0 && err->status == COR_BUSY && ++tree->refused < REFUSALS_MAX ? -EAGAIN : r;
 }
 
-int guest_tree_open(struct cor_context *ctx, const char *ref, struct guest_tree *tree, struct cor_error *err)
+int guest_tree_open(struct cor_context *ctx, const char *ref, bool disk_alone, struct guest_tree *tree,
+		    struct cor_error *err)
 {
 	uint64_t until = clock_monotonic_ns() + WAIT_MS * UINT64_C(1000000);
 	struct container_state state;
@@ -69,7 +72,7 @@ int guest_tree_open(struct cor_context *ctx, const char *ref, struct guest_tree 
 	char id[ID_SIZE];
 	int r;
 
-	*tree = (struct guest_tree){.roots = &ctx->roots};
+	*tree = (struct guest_tree){.roots = &ctx->roots, .disk_alone = disk_alone};
 	err = err ? err : &own;
 	r = container_find(&ctx->roots, ref, id, err);
 	r = r ?: container_record_read(&ctx->roots, id, &tree->record, err);

@@ -13,14 +13,17 @@ struct guest_tree {
 	const struct roots *roots;
 	struct container_record record;
 	struct shim_client *client;
+	bool disk_alone;
+	unsigned refused;         /* how often a machine would not start because something was in use */
 	bool running;             /* a process of it may change files meanwhile */
 	struct rpc_call *freeze;  /* that keeps its processes from running; NULL: none does */
 	struct cor_error unfroze; /* why it ended */
 };
 
-/* *tree is to be released in any case. COR_NOT_FOUND; COR_BUSY while somebody else starts or removes it. One who reaches the files of the same stopped container
+/* disk_alone: what is mounted in it, volumes too, is not wanted. *tree is to be released in any case. COR_NOT_FOUND; COR_BUSY while somebody else starts or removes it. One who reaches the files of the same stopped container
  * is waited for. */
-int guest_tree_open(struct cor_context *ctx, const char *ref, struct guest_tree *tree, struct cor_error *err);
+int guest_tree_open(struct cor_context *ctx, const char *ref, bool disk_alone, struct guest_tree *tree,
+		    struct cor_error *err);
 /* Where a machine was started for this: ends it and waits until all that was written is on disk. */
 int guest_tree_close(struct guest_tree *tree, struct cor_error *err);
 /* Without waiting. */

@@ -171,7 +171,7 @@ int shim_client_open(const char *id, int fd, struct shim_client **ret, struct co
 
 #define MAINTENANCE_LOG "maintenance.log"
 
-static int start_program(const struct roots *roots, const char *id, bool maintenance, int client_fd,
+static int start_program(const struct roots *roots, const char *id, enum shim_purpose purpose, int client_fd,
 			 struct cor_error *err)
 {
 	_free_ char *program = program_find("CORACLE_SHIM", "src/shim/coracle-shim", "coracle-shim");
@@ -184,18 +184,19 @@ static int start_program(const struct roots *roots, const char *id, bool mainten
 			CORACLE_PREFIX);
 	if (dir < 0)
 		return cor_fail_errno(err, dir, "container %.12s", id);
-	log = openat(dir, maintenance ? MAINTENANCE_LOG : "shim.log",
+	log = openat(dir, purpose != SHIM_RUNS ? MAINTENANCE_LOG : "shim.log",
 		     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (log < 0)
 		return cor_fail_errno(err, errno, "container %.12s: shim.log", id);
 	return process_detach((const char *const[]){program, "--data", roots->data, "--run", roots->run,
 						    "--id", id, "--client", "3",
-						    maintenance ? "--maintenance" : NULL, NULL},
+						    purpose != SHIM_RUNS ? "--maintenance" : NULL,
+						    purpose == SHIM_FILES ? "--with-volumes" : NULL, NULL},
 			      log, client_fd, err);
 }
 
 /* What a shim that ended before it could answer wrote last. */
-static int explain_death(const struct roots *roots, const char *id, bool maintenance, int r,
+static int explain_death(const struct roots *roots, const char *id, enum shim_purpose purpose, int r,
 			 struct cor_error *err)
 {
 	_fd_ int dir = container_data_dir(roots, id);
@@ -204,7 +205,8 @@ static int explain_death(const struct roots *roots, const char *id, bool mainten
 	char *line;
 
 	if (dir < 0 ||
-	    file_read(dir, maintenance ? MAINTENANCE_LOG : "shim.log", 1 << 20, &text, &size) < 0 || !size)
+	    file_read(dir, purpose != SHIM_RUNS ? MAINTENANCE_LOG : "shim.log", 1 << 20, &text, &size) < 0 ||
+	    !size)
 		return r;
 	if (text[size - 1] == '\n')
 		text[size - 1] = '\0';
@@ -213,8 +215,8 @@ static int explain_death(const struct roots *roots, const char *id, bool mainten
 			line ? line + 1 : text);
 }
 
-static int spawn(const struct roots *roots, const char *id, bool maintenance, struct shim_client **ret,
-		 struct cor_error *err)
+int shim_spawn(const struct roots *roots, const char *id, enum shim_purpose purpose, struct shim_client **ret,
+	       struct cor_error *err)
 {
 	_cleanup_(shim_client_freep) struct shim_client *client = NULL;
 	_fd_ int ours = -1, theirs = -1;
@@ -224,7 +226,7 @@ static int spawn(const struct roots *roots, const char *id, bool maintenance, st
 		return cor_fail_errno(err, errno, "socket pair");
 	ours = pair[0];
 	theirs = pair[1];
-	r = start_program(roots, id, maintenance, theirs, err);
+	r = start_program(roots, id, purpose, theirs, err);
 	if (r < 0)
 		return r;
 	close_fd(&theirs);
@@ -234,20 +236,9 @@ static int spawn(const struct roots *roots, const char *id, bool maintenance, st
 	/* It starts the machine before it looks at its clients. */
 	r = hello(client, SHIM_CALL_MS, err);
 	if (r < 0)
-		return client->conn ? r : explain_death(roots, id, maintenance, r, err);
+		return client->conn ? r : explain_death(roots, id, purpose, r, err);
 	*ret = steal_ptr(client);
 	return 0;
-}
-
-int shim_spawn(const struct roots *roots, const char *id, struct shim_client **ret, struct cor_error *err)
-{
-	return spawn(roots, id, false, ret, err);
-}
-
-int shim_spawn_maintenance(const struct roots *roots, const char *id, struct shim_client **ret,
-			   struct cor_error *err)
-{
-	return spawn(roots, id, true, ret, err);
 }
 
 /* ---- a shim that runs ---- */

@@ -20,12 +20,17 @@ struct shim_client {
 	char id[ID_SIZE];
 };
 
-/* Starts coracle-shim for the container, connected from the beginning. It goes on when the caller ends. Says Hello. */
-int shim_spawn(const struct roots *roots, const char *id, struct shim_client **ret, struct cor_error *err);
-/* The same, for one that runs no process: its guest has the container's root file system and serves the calls for files, nothing else of the container changes. Its
- * Start answers when that is so; it ends with the caller's connection, or by Stop. */
-int shim_spawn_maintenance(const struct roots *roots, const char *id, struct shim_client **ret,
-			   struct cor_error *err);
+enum shim_purpose {
+	SHIM_RUNS, /* the container's process */
+	/* No process: the guest has the container's root file system and serves the calls for files, and nothing else of the container changes. Start answers when that is
+	 * so; the shim ends with the caller's connection, or by Stop. */
+	SHIM_DISK,
+	SHIM_FILES, /* the same, with the container's volumes */
+};
+
+/* Starts coracle-shim for the container, connected from the beginning. It goes on when the caller ends, if it is to run the container. Says Hello. */
+int shim_spawn(const struct roots *roots, const char *id, enum shim_purpose purpose, struct shim_client **ret,
+	       struct cor_error *err);
 /* Connects to the one that runs. COR_BUSY when none does (the container is not running). */
 int shim_connect(const struct roots *roots, const char *id, struct shim_client **ret, struct cor_error *err);
 /* A client over a socket that is connected already, which it takes over. Says nothing yet. */

@@ -114,11 +114,11 @@ int files_open_root(struct guest *guest, const char *container_id, bool disk, st
 	return fd < 0 ? cor_fail_errno(err, errno, "the root of container '%s'", container->id) : fd;
 }
 
-bool files_root_read_only(struct guest *guest, const char *container_id)
+const struct container *files_unmounted(struct guest *guest, const char *container_id)
 {
 	const struct container *container = container_find(guest, container_id, NULL);
 
-	return container && container->spec->root_readonly && !has_process(container);
+	return container && !has_process(container) ? container : NULL;
 }
 
 /* ---- reading ---- */

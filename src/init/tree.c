@@ -366,6 +366,7 @@ int tree_stat(void *service, struct rpc_call *call, const ProtobufCMessage *mess
 	const struct tree_job job = {
 		.kind = TREE_STAT,
 		.root = files_open_root(service, request->container_id, false, err),
+		.unmounted = files_unmounted(service, request->container_id),
 		.path = path,
 		.name = "",
 	};
@@ -380,6 +381,7 @@ int tree_send(void *service, struct rpc_call *call, const ProtobufCMessage *mess
 	const struct tree_job job = {
 		.kind = TREE_SEND,
 		.root = files_open_root(service, request->container_id, request->disk, err),
+		.unmounted = request->disk ? NULL : files_unmounted(service, request->container_id),
 		.path = request->disk ? "/" : path,
 		.name = name,
 		.only_metadata = request->only_metadata,
@@ -405,10 +407,7 @@ static int open_receiving(struct guest *guest, struct rpc_call *call,
 	job.path = path;
 	job.keep_owners = open->keep_owners;
 	job.root = files_open_root(guest, open->container_id, false, err);
-	if (job.root >= 0 && files_root_read_only(guest, open->container_id)) {
-		close_fd(&job.root);
-		return cor_fail(err, COR_PERMISSION, EROFS, "the container's root is read-only");
-	}
+	job.unmounted = files_unmounted(guest, open->container_id);
 	return begin(guest, call, &job, err);
 }
 

@@ -9,8 +9,12 @@
 #include "copy/message.h"
 #include "copy/walk.h"
 #include "copy/write.h"
+#include "init/container.h"
+#include "init/mount.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -259,6 +263,39 @@ static int receive_tree(struct worker *worker, struct cor_error *err)
 
 /* ---- the process ---- */
 
+static int mount_volumes(const struct container *container, int root, struct cor_error *err)
+{
+	_free_ char *volumes = str_format("%s/volumes/", container->folder);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < container->spec->mount_count; i++) {
+		const struct oci_mount *m = &container->spec->mounts[i];
+
+		if (m->source && str_after(m->source, volumes))
+			r = mount_at(root, m->target, m->source, m->type, &m->options, err);
+	}
+	return r;
+}
+
+/* The root as the container's process would see it, as far as what is in it lasts: in name spaces of our own, which end with us. */
+static int make_view(const struct container *container, int *root, struct cor_error *err)
+{
+	int r;
+
+	if (!container)
+		return 0;
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return cor_fail_errno(err, errno, "a private mount name space");
+	*root = open(container->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*root < 0)
+		return cor_fail_errno(err, errno, "the root file system");
+	r = mount_volumes(container, *root, err);
+	if (r == 0 && container->spec->root_readonly &&
+	    mount(NULL, container->root, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
+		r = cor_fail_errno(err, errno, "make the root file system read-only");
+	return r;
+}
+
 /* Whatever else init has open is none of its business. */
 static int keep_only(struct worker *worker, int *root)
 {
@@ -277,8 +314,11 @@ static int keep_only(struct worker *worker, int *root)
 
 static int work(struct worker *worker, struct cor_error *err)
 {
-	int root = worker->job->root, r = keep_only(worker, &root);
+	int root = worker->job->root, r = make_view(worker->job->unmounted, &root, err);
 
+	if (r < 0)
+		return r;
+	r = keep_only(worker, &root);
 	if (r == 0 && (fchdir(root) < 0 || chroot(".") < 0))
 		r = -errno;
 	if (r < 0)

@@ -9,11 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct container;
+
 enum tree_kind { TREE_STAT, TREE_SEND, TREE_RECEIVE };
 
 struct tree_job {
 	enum tree_kind kind;
-	int root;         /* the folder that becomes "/" */
+	int root; /* the folder that becomes "/" */
+	/* Of a container whose own process has not done it, NULL otherwise: its volumes are mounted first, for the worker alone. */
+	const struct container *unmounted;
 	const char *path; /* absolute */
 	const char *name; /* of the entries that are sent */
 	bool only_metadata, details, keep_owners;

@@ -236,16 +236,20 @@ static int probe(const struct roots *roots, struct cor_error *err)
 struct arguments {
 	const char *data, *run, *id, *save;
 	int client;
-	bool maintenance, probe;
+	bool maintenance, with_volumes, probe;
 };
 
 static int parse(int argc, char **argv, struct arguments *args)
 {
-	static const struct option options[] = {
-		{"data", required_argument, NULL, 'd'},  {"run", required_argument, NULL, 'r'},
-		{"id", required_argument, NULL, 'i'},    {"client", required_argument, NULL, 'c'},
-		{"maintenance", no_argument, NULL, 'm'}, {"probe", no_argument, NULL, 'p'},
-		{"save", required_argument, NULL, 's'},  {0}};
+	static const struct option options[] = {{"data", required_argument, NULL, 'd'},
+						{"run", required_argument, NULL, 'r'},
+						{"id", required_argument, NULL, 'i'},
+						{"client", required_argument, NULL, 'c'},
+						{"maintenance", no_argument, NULL, 'm'},
+						{"with-volumes", no_argument, NULL, 'v'},
+						{"probe", no_argument, NULL, 'p'},
+						{"save", required_argument, NULL, 's'},
+						{0}};
 	int letter;
 
 	while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -264,6 +268,9 @@ static int parse(int argc, char **argv, struct arguments *args)
 			break;
 		case 'm':
 			args->maintenance = true;
+			break;
+		case 'v':
+			args->with_volumes = true;
 			break;
 		case 's':
 			args->save = optarg;
@@ -323,6 +330,7 @@ int main(int argc, char **argv)
 		fcntl(args.client, F_SETFD, FD_CLOEXEC);
 		memcpy(shim.id, args.id, ID_SIZE);
 		shim.maintenance = args.maintenance;
+		shim.with_volumes = args.with_volumes;
 		prctl(PR_SET_NAME, "coracle-shim");
 		r = serve(&shim, args.client, &err);
 	}

@@ -59,7 +59,7 @@ struct shim {
 	char id[ID_SIZE];
 	int lock_fd, data_dir, run_dir;
 	/* No process is ever made: the machine is there for the container's files. State, logs and networks of the container are left alone. */
-	bool maintenance;
+	bool maintenance, with_volumes;
 	enum shim_stage stage;
 	int64_t started_ns;
 	struct cor_error failure; /* why there is no container: what Start, Attach and Wait answer */

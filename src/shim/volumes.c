@@ -17,10 +17,10 @@ static const char *const serials[] = {
 	"volume-8", "volume-9", "volume-10", "volume-11", "volume-12", "volume-13", "volume-14", "volume-15"};
 _Static_assert(ARRAY_SIZE(serials) == VOLUMES_MAX, "each volume has a serial");
 
-/* Maintenance is of the container's own disk. */
+/* Maintenance may be of the container's own disk alone. */
 static size_t volume_count(const struct shim *shim)
 {
-	return shim->maintenance ? 0 : shim->record.volume_count;
+	return shim->maintenance && !shim->with_volumes ? 0 : shim->record.volume_count;
 }
 
 /* ---- the host's side ---- */

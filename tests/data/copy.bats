@@ -274,6 +274,25 @@ fails() {
 	coracle rm later torn
 }
 
+@test "volumes of stopped containers are where they will be; one that others hold is told of" {
+	coracle volume create kept
+	coracle create --name vol --read-only -v kept:/data busybox sh -c 'cat /data/in; echo out >/data/out'
+	echo given >given
+	coracle cp given vol:/data/in
+	fails cp given vol:/beside
+	[ "$(coracle start -a vol)" = given ]
+	coracle cp vol:/data/out back
+	[ "$(cat back)" = out ]
+	coracle export vol | tar t >list
+	! grep -q '^data/' list
+	coracle run -d --name holder -v kept:/x busybox sleep 1000
+	fails cp given vol:/data/in
+	[[ $output == *"in use by container 'holder'"* ]]
+	[ -z "$(coracle diff vol)" ]
+	coracle rm -f holder vol
+	coracle volume rm kept
+}
+
 @test "while files are reached, start says that the container is busy; a killed cp or machine leaves it as it was" {
 	coracle create --name busy busybox true
 	mkfifo slow
