@@ -21,7 +21,7 @@ setup() {
 	cd "$HERE"
 }
 
-as_user() { [[ -n ${AS_USER-} ]]; }
+is_user() { [[ -n ${AS_USER-} ]]; }
 inside() { coracle exec box "$@"; }
 fails() {
 	run coracle "$@"
@@ -142,7 +142,7 @@ fails() {
 	[ "$(stat -c '%u %a' own/f)" = "${AS_USER:-0} 755" ]
 	[ "$(stat -c %y own/f)" = "2001-02-03 04:05:06.000000000 +0000" ]
 	coracle cp -a box:/own kept
-	if as_user; then [ "$(stat -c %u kept/f)" = "$AS_USER" ]; else [ "$(stat -c '%u:%g %a' kept/f)" = "12:34 4755" ]; fi
+	if is_user; then [ "$(stat -c %u kept/f)" = "$AS_USER" ]; else [ "$(stat -c '%u:%g %a' kept/f)" = "12:34 4755" ]; fi
 	echo y >mine
 	chmod 640 mine
 	chown "${AS_USER:-77}" mine
