@@ -193,6 +193,8 @@ static int write_bundle(struct cor_context *ctx, const struct cor_container_opti
 	if (r == 0)
 		container_sockets_mount(&record->sockets, bundle->id, json_object_get(spec.config, "mounts"));
 	if (r == 0)
+		container_shares_mount(&record->shares, bundle->id, json_object_get(spec.config, "mounts"));
+	if (r == 0)
 		container_mounts_add(mounts, record, bundle->id, json_object_get(spec.config, "mounts"));
 	r = r ?: write_seccomp(bundle, &spec, err);
 	r = r ?: guest_files_write(bundle->dir, options, spec.hostname, err);
@@ -245,6 +247,7 @@ int cor_container_create(struct cor_context *ctx, const struct cor_container_opt
 	if (r < 0)
 		return r;
 	r = ports_choose(&ctx->roots, options, rootfs.config, &record, err);
+	r = r ?: container_shares_choose(options, &record.shares, err);
 	r = r ?: create(ctx, options, &rootfs, &record, err);
 	image_rootfs_release(&rootfs);
 	if (r == 0)

@@ -98,6 +98,19 @@ static json_t *host_json(const struct container_record *record, const json_t *co
 			 (int)record->reaper, "Capabilities", copy(capabilities, "bounding"));
 }
 
+static json_t *bind_json(const char *source, const char *target, bool read_only)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "Type", "bind", "Source", source, "Destination",
+			 target, "Mode", read_only ? "ro" : "", "RW", !read_only, "Propagation", "rprivate");
+}
+
+static void add_shares(json_t *list, const struct container_shares *shares)
+{
+	for (size_t i = 0; i < shares->count; i++)
+		json_array_append_new(list, bind_json(shares->items[i].host, shares->items[i].container,
+						      shares->items[i].read_only));
+}
+
 /* Sockets that are relayed are to those inside what a bind would be. */
 static void add_sockets(json_t *list, const struct container_sockets *sockets)
 {
@@ -105,12 +118,8 @@ static void add_sockets(json_t *list, const struct container_sockets *sockets)
 		const struct container_socket *socket = &sockets->items[i];
 
 		if (socket->kind != SOCKET_PUBLISHED)
-			json_array_append_new(
-				list,
-				json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "Type", "bind", "Source",
-					  socket->host ? socket->host : "$" SOCKET_AGENT_ENV, "Destination",
-					  socket->container, "Mode", socket->read_only ? "ro" : "", "RW",
-					  !socket->read_only, "Propagation", "rprivate"));
+			json_array_append_new(list, bind_json(socket->host ?: "$" SOCKET_AGENT_ENV,
+							      socket->container, socket->read_only));
 	}
 }
 
@@ -129,6 +138,7 @@ static json_t *mounts_json(const struct roots *roots, const struct container_rec
 						use->read_only ? "ro" : "", "RW", !use->read_only,
 						"Propagation", ""));
 	}
+	add_shares(list, &record->shares);
 	add_sockets(list, &record->sockets);
 	return list;
 }

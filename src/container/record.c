@@ -39,6 +39,7 @@ void container_record_release(struct container_record *record)
 	strv_release(&record->labels);
 	strv_release(&record->networks);
 	container_sockets_release(&record->sockets);
+	container_shares_release(&record->shares);
 	strv_release(&record->exposed);
 	publish_list_release(&record->publish);
 	for (size_t i = 0; i < record->volume_count; i++) {
@@ -154,6 +155,7 @@ int container_record_write(const struct roots *roots, const struct container_rec
 				record->name);
 	json_object_set_new(document, "volumes", volumes_to_json(record));
 	json_object_set_new(document, "storageSize", json_integer((json_int_t)record->storage_size));
+	json_object_set_new(document, "shares", container_shares_to_json(&record->shares));
 	return json_write_new(dir, "container.json", document, 0600, err);
 }
 
@@ -242,6 +244,7 @@ int container_record_parse(const json_t *document, struct container_record *reco
 	r = r ?: json_get_strv(document, "networks", &record->networks);
 	r = r ?: publish_list_from_json(json_object_get(document, "publish"), &record->publish);
 	r = r ?: container_sockets_from_json(json_object_get(document, "sockets"), &record->sockets);
+	r = r ?: container_shares_from_json(json_object_get(document, "shares"), &record->shares);
 	r = r ?: json_get_strv(document, "exposed", &record->exposed);
 	r = r ?: volumes_from_json(document, record);
 	r = r ?: json_get_int(document, "storageSize", &storage_size);

@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "base/str.h"
 #include "container/roots.h"
+#include "container/shares.h"
 #include "container/sockets.h"
 #include "coracle/container.h"
 #include "net/publish.h"
@@ -53,6 +54,7 @@ struct container_record {
 	/* as net/request.h takes them; none: a loopback alone */
 	struct strv networks;
 	struct container_sockets sockets;
+	struct container_shares shares;
 	struct publish_list publish; /* ports of the host, of which some may still be to be chosen */
 	struct strv exposed;         /* "80/tcp": the image's and the user's */
 	uint64_t

@@ -30,17 +30,7 @@ static void add(struct container_sockets *sockets, struct container_socket socke
 
 /* ---- from options ---- */
 
-static char *absolute(const char *path)
-{
-	const char *home = getenv("HOME"), *rest = str_after(path, "~/");
-	char here[PATH_MAX];
-
-	if (rest && home && *home == '/')
-		return str_format("%s/%s", home, rest);
-	return *path == '/' || !getcwd(here, sizeof(here)) ? xstrdup(path) : str_format("%s/%s", here, path);
-}
-
-/* Volumes and file systems in memory are the business of mounts.h. */
+/* Volumes and file systems in memory are the business of mounts.h, other paths of the host that of shares.h. */
 static int add_mounted(const struct volume_request *request, const char *text,
 		       struct container_sockets *sockets, struct cor_error *err)
 {
@@ -49,15 +39,9 @@ static int add_mounted(const struct volume_request *request, const char *text,
 
 	if (request->kind != VOLUME_BIND)
 		return 0;
-	host = absolute(request->source);
-	if (stat(host, &st) < 0)
-		return cor_fail_errno(err, errno, "'%s', the source of '%s'", host, text);
-	if (!S_ISSOCK(st.st_mode))
-		return cor_fail(
-			err, COR_UNSUPPORTED, EOPNOTSUPP,
-			"'%s': directories and files of the host cannot be mounted yet, only its unix "
-			"sockets and volumes can",
-			text);
+	host = volume_path(request->source);
+	if (stat(host, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return 0;
 	add(sockets, (struct container_socket){.kind = SOCKET_MOUNTED,
 					       .host = steal_ptr(host),
 					       .container = xstrdup(request->target),
@@ -93,7 +77,7 @@ static int add_published(const char *text, struct container_sockets *sockets, st
 			"absolute one",
 			text);
 	add(sockets, (struct container_socket){.kind = SOCKET_PUBLISHED,
-					       .host = absolute(parts.items[0]),
+					       .host = volume_path(parts.items[0]),
 					       .container = target});
 	return 0;
 }

@@ -32,7 +32,7 @@ struct container_sockets {
 
 void container_sockets_release(struct container_sockets *sockets);
 
-/* What the options ask for. The host's sockets must be there; relative paths mean the working directory. COR_UNSUPPORTED for other paths of the host. */
+/* What the options ask for. Relative paths mean the working directory. Paths of the host that lead to no socket are left to shares.h. */
 int container_sockets_choose(const struct cor_container_options *options, struct container_sockets *ret,
 			     struct cor_error *err);
 

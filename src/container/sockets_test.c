@@ -96,8 +96,12 @@ static void refuse(const struct cor_container_options *options, enum cor_status 
 
 static void what_is_no_socket(void **state)
 {
-	refuse(&(struct cor_container_options){.volumes = LIST("./run:/x")}, COR_UNSUPPORTED, "directories");
-	refuse(&(struct cor_container_options){.volumes = LIST("./nothing:/x")}, COR_NOT_FOUND, "nothing");
+	struct cor_container_options others = {.volumes = LIST("./run:/x", "./nothing:/y")};
+	_cleanup_(container_sockets_release) struct container_sockets none = {0};
+
+	/* Left to others. */
+	assert_int_equal(container_sockets_choose(&others, &none, NULL), 0);
+	assert_int_equal(none.count, 0);
 	refuse(&(struct cor_container_options){.volumes = LIST("./h.sock:/x", "./h.sock:/x/")}, COR_INVALID,
 	       "twice");
 	refuse(&(struct cor_container_options){.publish_sockets = LIST("a:/x", "./a:/y", "a:/z")},

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <unistd.h>
 
 #define NAME_MAX_BYTES 255
 #define NAME_BYTES     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
@@ -40,6 +41,16 @@ int volume_target(const char *path, char **ret)
 	joined = strv_join(&kept, "/");
 	*ret = str_format("/%s", joined);
 	return 0;
+}
+
+char *volume_path(const char *path)
+{
+	const char *home = getenv("HOME"), *rest = str_after(path, "~/");
+	char here[PATH_MAX];
+
+	if (rest && home && *home == '/')
+		return str_format("%s/%s", home, rest);
+	return *path == '/' || !getcwd(here, sizeof(here)) ? xstrdup(path) : str_format("%s/%s", here, path);
 }
 
 static bool is_propagation(const char *word)

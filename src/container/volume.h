@@ -37,3 +37,6 @@ int volume_parse_mount(const char *text, struct volume_request *ret, struct cor_
 
 /* An absolute path of a container, without empty and "." parts. -EINVAL for others, for those with "..", and for "/". */
 int volume_target(const char *path, char **ret);
+
+/* A path of the host as people write it: "~/" is the home folder, and relative ones mean the working directory. Absolute, the caller's. */
+char *volume_path(const char *path);

@@ -97,8 +97,11 @@ int machine_sync(void *service, struct rpc_call *call, const ProtobufCMessage *m
 /* What holds nothing that could be lost. */
 static bool is_virtual(const char *type)
 {
-	static const char *const types[] = {"cgroup2", "devpts", "devtmpfs", "mqueue",
-					    "proc",    "rootfs", "sysfs",    "tmpfs"};
+	static const char *const types[] = {
+		"cgroup2", "devpts", "devtmpfs", "mqueue", "proc", "rootfs", "sysfs", "tmpfs",
+		/* What was written is at the host already; and where nobody answers there any more, to unmount would
+					     * wait for ever. */
+		"virtiofs"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		if (strcmp(type, types[i]) == 0)

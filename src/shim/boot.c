@@ -315,6 +315,7 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 	const struct machine_config *machine = &shim->record.machine;
 	struct vm_disk disks[1 + VOLUMES_MAX] = {
 		{.serial = "root", .base_fd = -1, .overlay_fd = -1, .ephemeral = shim->record.auto_remove}};
+	struct vm_share shares[SHARES_MAX];
 	size_t volumes = 0;
 	char name[sizeof("coracle-") + ID_SHORT_SIZE];
 	_free_ struct vm_nic *nics = network_nics(shim);
@@ -331,6 +332,7 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 		.disks = disks,
 		.nics = nics,
 		.nic_count = shim->port_count,
+		.shares = shares,
 		.uid = vmm_uid(shim->id),
 	};
 	int r = open_disk(shim, disks, err);
@@ -338,8 +340,10 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 	snprintf(name, sizeof(name), "coracle-%.12s", shim->id);
 	r = r ?: volumes_open(shim, disks + 1, &volumes, err);
 	spec.disk_count = 1 + volumes;
+	r = r ?: shares_start(shim, shares, &spec.share_count, err);
 	r = r ?: start_saved(shim, &spec, err);
 	network_handed_over(shim);
+	shares_handed_over(shim);
 	volumes_close(disks + 1, volumes);
 	close_fd(&disks[0].overlay_fd);
 	close_fd(&disks[0].base_fd);

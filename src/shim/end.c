@@ -132,12 +132,12 @@ static void tell(struct shim *shim)
 	hub_end(shim->hub);
 }
 
-/* Nothing that the machine still does can be seen: all its disks go with it (a volume would not), and the room that they take until then is not worth a thought. */
+/* Nothing that the machine still does can be seen: all its disks go with it (a volume or what is shared would not), and the room that they take until then is not worth a thought. */
 static bool leaves_nothing(const struct shim *shim)
 {
 	struct stat st;
 
-	return shim->record.auto_remove && !shim->record.volume_count &&
+	return shim->record.auto_remove && !shim->record.volume_count && !shim->record.shares.count &&
 	       (fstatat(shim->data_dir, "root.qcow2", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		st.st_blocks < LITTLE / 512);
 }
@@ -151,6 +151,7 @@ static void finish(struct shim *shim)
 	machine_unwatch(shim);
 	vm_free(shim->vm);
 	shim->vm = NULL;
+	shares_stop(shim);
 	shim_time(shim, "VMM gone");
 	rpc_conn_free(shim->guest);
 	shim->guest = NULL;

@@ -100,7 +100,7 @@ bool saved_is_possible(const struct machine_config *machine, const struct vm_spe
 		if (spec->nics[i].vhost_fds || spec->nics[i].queues != 1)
 			return false;
 	return str_empty(machine->kernel) && str_empty(machine->initramfs) && !machine->kernel_args.count &&
-	       !spec->extra_devices;
+	       !spec->share_count && !spec->extra_devices;
 }
 
 /* ---- going on ---- */

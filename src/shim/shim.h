@@ -71,6 +71,7 @@ struct shim {
 	size_t port_count;
 	struct user_network *user_network; /* passt and what watches it; see user_network.c */
 	struct publishing *publishing;     /* of its ports; see publish.h */
+	struct shim_shares *shares;
 	struct cgroup cgroup;
 	struct accelerator_choice accelerator;
 	bool fell_back; /* from KVM to TCG */
@@ -185,6 +186,15 @@ int volumes_open(const struct shim *shim, struct vm_disk *disks, size_t *ret_cou
 void volumes_close(struct vm_disk *disks, size_t count);
 /* Asks the guest to mount them; each is one of `preparing`. */
 void volumes_prepare(struct shim *shim);
+
+/* shares.c */
+/* Starts what serves them; those of a machine before are stopped. shares has room for SHARES_MAX. */
+int shares_start(struct shim *shim, struct vm_share *shares, size_t *ret_count, struct cor_error *err);
+/* The VMM has its copies of what only it needs. */
+void shares_handed_over(struct shim *shim);
+/* Asks the guest to mount them; each is one of `preparing`. */
+void shares_mount(struct shim *shim);
+void shares_stop(struct shim *shim);
 
 /* start.c: from an answer to a running process. */
 void guest_prepare(struct shim *shim);

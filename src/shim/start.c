@@ -114,6 +114,7 @@ static void on_container(const ProtobufCMessage *response, const struct cor_erro
 		return;
 	shim_time(user, "container made");
 	volumes_prepare(user);
+	shares_mount(user);
 	sockets_listen(user, prepared);
 }
 

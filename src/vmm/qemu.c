@@ -357,7 +357,8 @@ static size_t count_queues(const struct vm_spec *spec)
 static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *program, struct cor_error *err)
 {
 	_fd_ int agent = -1, console = -1, control = -1, program_fd = open(program, O_PATH | O_CLOEXEC);
-	_free_ int *keep = xcalloc(7 + 2 * spec->disk_count + 2 * count_queues(spec), sizeof(int));
+	_free_ int *keep =
+		xcalloc(7 + 2 * spec->disk_count + 2 * count_queues(spec) + spec->share_count, sizeof(int));
 	_strv_ struct strv args = {0};
 	struct stat kvm = {0};
 	int messages[2] = {-1, -1}, r;
@@ -395,6 +396,8 @@ static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *pro
 			keep[count++] = spec->nics[i].fds[queue];
 			keep[count++] = spec->nics[i].vhost_fds ? spec->nics[i].vhost_fds[queue] : -1;
 		}
+	for (size_t i = 0; i < spec->share_count; i++)
+		keep[count++] = spec->shares[i].fd;
 	stat("/dev/kvm", &kvm);
 	r = spawn(qemu,
 		  &(struct child){.argv = args.items,

@@ -33,10 +33,10 @@ const char *qemu_program_name(enum vm_arch arch)
 	return arch == VM_ARM64 ? "qemu-system-aarch64" : "qemu-system-x86_64";
 }
 
-/* The agent's line, the entropy source, the disks, the network cards, the extras. */
+/* The agent's line, the entropy source, the disks, the network cards, the shares, the extras. */
 static unsigned count_devices(const struct vm_spec *spec)
 {
-	return 2 + (unsigned)(spec->disk_count + spec->nic_count) + spec->extra_devices;
+	return 2 + (unsigned)(spec->disk_count + spec->nic_count + spec->share_count) + spec->extra_devices;
 }
 
 /* Only on x86-64. */
@@ -50,6 +50,12 @@ static void add_memory(const struct vm_spec *spec, struct strv *args)
 {
 	strv_add(args, "-m");
 	strv_addf(args, "size=%lluk", (unsigned long long)(spec->memory / KIB));
+	/* Who serves shares maps it too. */
+	if (spec->share_count) {
+		strv_add(args, "-object");
+		strv_addf(args, "memory-backend-memfd,id=memory,size=%llu,share=on",
+			  (unsigned long long)spec->memory);
+	}
 	if (!spec->saved)
 		return;
 	strv_add(args, "-object");
@@ -66,7 +72,7 @@ static int add_machine(enum vm_arch arch, const struct vm_spec *spec, struct str
 {
 	unsigned devices = count_devices(spec);
 	unsigned slots = arch == VM_ARM64 ? SLOTS_ARM : SLOTS_ACPI;
-	const char *memory = spec->saved ? ",memory-backend=memory" : "";
+	const char *memory = spec->saved || spec->share_count ? ",memory-backend=memory" : "";
 
 	if (devices > slots)
 		return cor_fail(err, COR_INVALID, EINVAL, "a machine takes %u devices, not %u", slots,
@@ -264,6 +270,17 @@ static int add_nic(const struct vm_nic *nic, size_t index, struct strv *args, st
 	return 0;
 }
 
+static int add_share(const struct vm_share *share, size_t index, struct strv *args, struct cor_error *err)
+{
+	if (!str_made_of(share->tag, sizeof(share->tag), NAME_SET))
+		return cor_fail(err, COR_INVALID, EINVAL, "'%.36s' is no name for a share", share->tag);
+	strv_add(args, "-chardev");
+	strv_addf(args, "socket,id=share%zu,fd=%d", index, share->fd);
+	strv_add(args, "-device");
+	strv_addf(args, "vhost-user-fs-device,chardev=share%zu,tag=%s", index, share->tag);
+	return 0;
+}
+
 static void add_lines(enum vm_arch arch, const struct qemu_fds *fds, struct strv *args)
 {
 	strv_add(args, "-chardev");
@@ -298,6 +315,8 @@ static int build(enum vm_arch arch, const struct vm_spec *spec, const struct qem
 	};
 	int r;
 
+	if (spec->share_count && spec->saved)
+		return cor_fail(err, COR_INVALID, EINVAL, "a machine with shares cannot be a saved one");
 	if (!str_made_of(spec->name, 64, NAME_SET))
 		return cor_fail(err, COR_INVALID, EINVAL, "'%s' is no name for a machine", spec->name);
 	strv_add(args, qemu_program_name(arch));
@@ -323,6 +342,11 @@ static int build(enum vm_arch arch, const struct vm_spec *spec, const struct qem
 	}
 	for (size_t i = 0; i < spec->nic_count; i++) {
 		r = add_nic(&spec->nics[i], i, args, err);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < spec->share_count; i++) {
+		r = add_share(&spec->shares[i], i, args, err);
 		if (r < 0)
 			return r;
 	}

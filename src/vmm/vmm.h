@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #define VM_SERIAL_MAX 20 /* bytes of a virtio-blk serial */
+#define VM_TAG_SIZE   36 /* of a virtio-fs tag with a NUL */
 
 /* A block device of the guest, found there by its serial. */
 struct vm_disk {
@@ -43,6 +44,12 @@ struct vm_nic {
 	const char *mac;      /* "02:00:00:12:34:56" */
 };
 
+/* A directory of the host that the guest mounts by its tag (virtiofs). Who serves it sees all of the guest's memory. */
+struct vm_share {
+	char tag[VM_TAG_SIZE]; /* [A-Za-z0-9_-] */
+	int fd;                /* a connected socket: who serves it speaks vhost-user there */
+};
+
 /* Memory of a guest that is a file as large as it, for a machine that is to be saved, or that goes on where a saved one stood. */
 struct vm_memory {
 	int fd;
@@ -67,6 +74,8 @@ struct vm_spec {
 	size_t disk_count;
 	const struct vm_nic *nics;
 	size_t nic_count;
+	const struct vm_share *shares; /* not with `saved` */
+	size_t share_count;
 	unsigned extra_devices; /* further virtio devices (entropy sources) that test the number of slots */
 	uid_t uid;              /* the VMM's own when we are root; (uid_t)-1: ours */
 	const char *program;    /* NULL: the driver's usual one */

@@ -178,10 +178,3 @@ serve_inside() {
 	[[ $output == *"no identities"* ]]
 	coracle rm -f agent
 }
-
-@test "what cannot be mounted yet is said" {
-	run -125 coracle run --rm -v "$HERE:/x" busybox true
-	[[ $output == *"directories and files"* ]]
-	run -125 coracle run --rm -v "$HERE/none:/x" busybox true
-	[[ $output == *"No such file"* ]]
-}

@@ -1,0 +1,110 @@
+# Directories and files of the host in containers: as root, and under the name shares_as_user.bats as an ordinary user.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load ../lib
+	load lib
+	roots
+	export CORACLE_NETWORK=none
+	if [[ $BATS_TEST_FILENAME == *as_user* ]]; then become_user 54321; fi
+	export SHARED=$WORK/shared
+	as_user mkdir -p "$WORK/home"
+	install -d -m 755 ${AS_USER:+-o "$AS_USER" -g "$AS_USER"} "$SHARED"
+}
+teardown_file() {
+	load ../lib
+	nothing_left
+}
+setup() {
+	load ../lib
+	load lib
+	as_user mkdir -p "$SHARED/dir/sub"
+	as_user sh -c "echo hello >$SHARED/dir/file"
+}
+teardown() {
+	rm -rf "$SHARED/dir"
+}
+
+# box ARG...: a container of busybox that goes when it has ended.
+box() { coracle run --rm "$@"; }
+
+@test "a directory is seen and written to, on both sides at once" {
+	coracle run -d --name both -v "$SHARED/dir:/data" busybox sleep 1000
+	[ "$(coracle exec both cat /data/file)" = hello ]
+	coracle exec both sh -c 'echo inside >/data/inside; mkdir /data/made'
+	[ "$(cat "$SHARED/dir/inside")" = inside ]
+	[ -d "$SHARED/dir/made" ]
+	as_user sh -c "echo outside >$SHARED/dir/outside"
+	[ "$(coracle exec both cat /data/outside)" = outside ]
+	coracle rm -f both
+}
+
+@test "what is shared read-only cannot be written, whatever the guest does" {
+	run -0 box -v "$SHARED/dir:/data:ro" busybox sh -c 'cat /data/file; echo x >/data/file || echo refused'
+	[[ $output == hello*refused ]]
+	# Its own kernel's mount is writable: only the host says no.
+	run box --privileged -v "$SHARED/dir:/data:ro" busybox sh -c 'mkdir -p /mnt/s && mount -t virtiofs share-0 /mnt/s && cat /mnt/s/file &&
+		{ echo x >/mnt/s/file; touch /mnt/s/new; rm /mnt/s/file; chmod 777 /mnt/s/file; mkdir -p /mnt/s/d; mv /mnt/s/file /mnt/s/other; } 2>&1'
+	[[ $output == hello*"Read-only file system"* ]]
+	[ "$(ls "$SHARED/dir")" = "$(printf 'file\nsub')" ]
+	[ "$(cat "$SHARED/dir/file")" = hello ]
+	[ "$(stat -c %a "$SHARED/dir/file")" = 644 ]
+}
+
+@test "a single file is shared alone" {
+	run box --privileged --mount "type=bind,source=$SHARED/dir/file,target=/etc/deep/one" busybox sh -c \
+		'cat /etc/deep/one; echo more >>/etc/deep/one; mkdir -p /mnt/s; mount -t virtiofs share-0 /mnt/s; ls -A /mnt/s; touch /mnt/s/x 2>&1'
+	[[ $output == hello*file*"Read-only file system"* ]]
+	[ "$(cat "$SHARED/dir/file")" = "$(printf 'hello\nmore')" ]
+	run -1 box -v "$SHARED/dir/file:/one:ro" busybox sh -c 'echo x >/one'
+}
+
+@test "missing sources: made for --volume, an error for --mount" {
+	box -v "$SHARED/dir/new/deep:/data" busybox touch /data/x
+	[ -e "$SHARED/dir/new/deep/x" ]
+	run -125 box --mount "type=bind,source=$SHARED/dir/missing,target=/data" busybox true
+	[[ $output == *"$SHARED/dir/missing"*"No such file"* ]]
+	[ ! -e "$SHARED/dir/missing" ]
+}
+
+@test "a path is relative to the working directory" {
+	cd "$SHARED"
+	[ "$(box -v ./dir:/data busybox cat /data/file)" = hello ]
+	cd dir
+	[ "$(box -v .:/data busybox cat /data/file)" = hello ]
+}
+
+@test "what cannot be shared is said" {
+	run -125 box -v /:/data busybox true
+	[[ $output == *"root directory"* ]]
+	as_user ln -s / "$SHARED/dir/root"
+	run -125 box -v "$SHARED/dir/root:/data" busybox true
+	[[ $output == *"root directory"* ]]
+	as_user mkfifo "$SHARED/dir/fifo"
+	run -125 box -v "$SHARED/dir/fifo:/data" busybox true
+	[[ $output == *"is a fifo"* ]]
+	run -125 box -v /dev/null:/data busybox true
+	[[ $output == *"is a device"* ]]
+	run -125 box -v "$SHARED/dir:/data:rshared" busybox true
+	[[ $output == *"propagate"* ]]
+	run -125 box -v "$SHARED/dir:/data" -v "$SHARED/dir/sub:/data" busybox true
+	[[ $output == *"given twice"* ]]
+}
+
+@test "inspect shows what is shared" {
+	coracle create --name shown -v "$SHARED/dir:/data:ro" busybox true
+	[ "$(coracle inspect shown | jq -c '.[0].Mounts[0] | [.Type, .Source, .Destination, .RW]')" = "[\"bind\",\"$SHARED/dir\",\"/data\",false]" ]
+	coracle rm shown
+}
+
+@test "what is gone or changed at the start is said" {
+	coracle create --name later -v "$SHARED/dir/sub:/data" busybox true
+	rmdir "$SHARED/dir/sub"
+	run -1 coracle start later
+	[[ $output == *"$SHARED/dir/sub"*"No such file"* ]]
+	as_user touch "$SHARED/dir/sub"
+	run -1 coracle start later
+	[[ $output == *"no directory any more"* ]]
+	coracle rm later
+}
