@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 
+from data import measure_data
 from measure import CORACLE, IMAGES, PODMAN, TOP, Table, milliseconds, run
 from network import measure_network
 from pull import measure_pull
@@ -145,6 +146,7 @@ def main():
         if sys.argv[2:] != ["pull"]:
             stages = measure_machines(table, rounds, work)
             measure_network(table, rounds * 3 // 2, work)
+            measure_data(table, max(3, rounds // 2), f"{work}/copies")
         accelerator = json.loads(run(CORACLE, "system", "info", "--format", "json"))["accelerator"]
         measure_pull(table, rounds, work)
     print(f"{os.cpu_count()} CPUs, Linux {os.uname().release}, accelerator {accelerator['name']}: {accelerator['reason']}\n")

@@ -70,6 +70,7 @@ def add(table, what, times, tools):
 
 
 def measure_data(table, rounds, work):
+    os.makedirs(work, exist_ok=True)
     make_sources(work)
     run(*PODMAN, "load", "-i", f"{IMAGES}/busybox.tar")
     run(CORACLE, "image", "load", "-i", f"{IMAGES}/busybox.tar")
