@@ -44,6 +44,11 @@ COR_EXPORT int cor_volume_inspect(struct cor_context *ctx, const char *name, cha
 /* COR_BUSY while a container has it, running or not. COR_NOT_FOUND. */
 COR_EXPORT int cor_volume_remove(struct cor_context *ctx, const char *name, struct cor_error *err);
 
+/* Looks whether its file system is whole, or makes it so as far as can be, in a process without rights; no container may run with it. COR_BUSY, COR_CORRUPT. *ret_repaired: something
+ * was. */
+COR_EXPORT int cor_volume_check(struct cor_context *ctx, const char *name, bool repair, bool *ret_repaired,
+				struct cor_error *err);
+
 struct cor_volume_prune_options {
 	bool all; /* also volumes that somebody named */
 	/* "KEY" or "KEY=VALUE", all of which a volume must have; NULL-terminated, or NULL */

@@ -351,9 +351,50 @@ static const struct command volume_prune = {
 	.run = prune_run,
 };
 
+/* ---- check ---- */
+
+static int check_run(const struct arguments *args, int *ret_status, struct cor_error *err)
+{
+	bool repair = arguments_flag(args, "repair", false);
+	_context_ struct cor_context *ctx = NULL;
+	int r = cor_open(NULL, &ctx, err);
+
+	for (size_t i = 0; r == 0 && i < args->operand_count; i++) {
+		struct cor_error one = {0};
+		bool repaired = false;
+
+		if (cor_volume_check(ctx, args->operands[i], repair, &repaired, &one) == 0) {
+			printf("%s: %s\n", args->operands[i], repaired ? "repaired" : "whole");
+		} else {
+			report_error(&one);
+			*ret_status = 1;
+		}
+	}
+	return r;
+}
+
+static const struct option check_options[] = {
+	{"repair", '\0', NULL, "make them whole again, as far as can be"},
+	{0},
+};
+static const struct option_group check_group = {"Options", check_options};
+static const struct command volume_check = {
+	.name = "check",
+	.operands = "VOLUME...",
+	.min = 1,
+	.max = COMMAND_ANY,
+	.summary = "look whether the file systems of volumes are whole",
+	.text = "Containers check by themselves what there is reason to doubt, and do not start with a "
+		"volume that is damaged. What a "
+		"repair finds without a name it puts into a folder lost+found beside what containers see.",
+	.groups = (const struct option_group *const[]){&check_group, NULL},
+	.offer = OFFER_VOLUMES,
+	.run = check_run,
+};
+
 const struct command command_volume = {
 	.name = "volume",
 	.summary = "make, list and remove volumes",
 	.commands = (const struct command *const[]){&volume_create, &volume_list, &volume_inspect,
-						    &volume_remove, &volume_prune, NULL},
+						    &volume_remove, &volume_prune, &volume_check, NULL},
 };

@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "container/context.h"
 #include "container/volumes.h"
+#include "volume/disk.h"
 #include "volume/volume.h"
 
 #include <errno.h>
@@ -228,4 +229,18 @@ int cor_volume_prune(struct cor_context *ctx, const struct cor_volume_prune_opti
 		if (r == 0 && !volume_users_find(&users, name, NULL))
 			r = prune_one(ctx, name, options, ret_removed, ret_reclaimed, err);
 	return r;
+}
+
+/* ---- checking ---- */
+
+int cor_volume_check(struct cor_context *ctx, const char *name, bool repair, bool *ret_repaired,
+		     struct cor_error *err)
+{
+	_volume_ struct volume volume = {0};
+	int r = volume_read(ctx->roots.data_fd, name, &volume, err);
+
+	*ret_repaired = false;
+	if (r < 0 || volume.shared)
+		return r;
+	return volume_disk_check(ctx->roots.data_fd, name, repair, ret_repaired, err);
 }

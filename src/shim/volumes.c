@@ -50,7 +50,7 @@ static int explain_busy(const struct shim *shim, const struct volume_use *use, s
 static int open_one(const struct shim *shim, size_t index, struct vm_disk *disk, struct cor_error *err)
 {
 	const struct volume_use *use = &shim->record.volumes[index];
-	int fd, r = volume_disk_open(shim->roots.data_fd, use->name, use->read_only, &fd, err);
+	int fd, r = volume_disk_open_checked(shim->roots.data_fd, use->name, use->read_only, &fd, err);
 
 	if (r == -EBUSY)
 		return explain_busy(shim, use, err);

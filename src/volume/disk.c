@@ -4,6 +4,7 @@
 
 #include "base/size.h"
 #include "image/ext4.h"
+#include "volume/fsck.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,4 +75,86 @@ int volume_disk_open(int data_dir, const char *name, bool read_only, int *ret_fd
 		return cor_fail_errno(err, r, "lock volume '%s'", name);
 	*ret_fd = steal_fd(&fd);
 	return 0;
+}
+
+/* ---- checking ---- */
+
+#define CHECK_S  100 /* at a start, for which somebody waits */
+#define REPAIR_S 3600
+
+static int replay(int fd, struct disk_state *state, unsigned seconds, struct cor_error *err)
+{
+	int r = state->replay ? volume_fsck(fd, FSCK_REPLAY, seconds, NULL, err) : 0;
+
+	return r ?: disk_state_read(fd, state, err);
+}
+
+/* For who writes. */
+static int make_sure(int fd, bool read_only, struct cor_error *err)
+{
+	struct disk_state state;
+	int r = disk_state_read(fd, &state, err);
+
+	if (r == 0 && !state.formatted)
+		return cor_fail(err, COR_CORRUPT, EUCLEAN, "its file system is damaged");
+	if (r == 0 && (state.doubtful || read_only))
+		r = replay(fd, &state, CHECK_S, err);
+	if (r == 0 && state.doubtful)
+		r = volume_fsck(fd, FSCK_LOOK, CHECK_S, NULL, err);
+	return r;
+}
+
+static int explain(const char *name, int r, const struct cor_error *why, struct cor_error *err)
+{
+	if (why->status != COR_CORRUPT)
+		return cor_fail(err, why->status, r, "volume '%s': %s", name, why->msg);
+	return cor_fail(err, why->status, r,
+			"volume '%s': %s: `coracle volume check --repair %s` may save what is in it", name,
+			why->msg, name);
+}
+
+int volume_disk_open_checked(int data_dir, const char *name, bool read_only, int *ret_fd,
+			     struct cor_error *err)
+{
+	struct cor_error why = {0};
+	struct disk_state state;
+	_fd_ int fd = -1;
+	int r = volume_disk_open(data_dir, name, read_only, &fd, err);
+
+	if (r < 0)
+		return r;
+	r = disk_state_read(fd, &state, &why);
+	if (r == 0 && (!state.formatted || state.doubtful || (read_only && state.replay))) {
+		close_fd(&fd);
+		r = volume_disk_open(data_dir, name, false, &fd, err);
+		if (r < 0)
+			return r;
+		r = make_sure(fd, read_only, &why);
+		close_fd(&fd);
+		if (r == 0)
+			return volume_disk_open(data_dir, name, read_only, ret_fd, err);
+	}
+	if (r < 0)
+		return explain(name, r, &why, err);
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+int volume_disk_check(int data_dir, const char *name, bool repair, bool *ret_repaired, struct cor_error *err)
+{
+	struct cor_error why = {0};
+	struct disk_state state;
+	_fd_ int fd = -1;
+	int r = volume_disk_open(data_dir, name, false, &fd, err);
+
+	if (r < 0)
+		return r;
+	*ret_repaired = false;
+	r = disk_state_read(fd, &state, &why);
+	if (r == 0 && state.formatted)
+		r = replay(fd, &state, REPAIR_S, &why);
+	/* A journal that cannot be replayed is repaired with the rest. */
+	if (r == 0 || (r == -EUCLEAN && repair))
+		r = volume_fsck(fd, repair ? FSCK_REPAIR : FSCK_LOOK, REPAIR_S, ret_repaired, &why);
+	return r < 0 ? explain(name, r, &why, err) : 0;
 }

@@ -11,3 +11,11 @@ int volume_disk_make(int fd, const struct volume *volume, struct cor_error *err)
 /* Opens the disk for a machine and takes its flock, alone to write or shared to read, which holds as long as the descriptor or a copy of it is open
  * somewhere: so until the VMM has ended, whoever else has died. COR_BUSY when others have it. */
 int volume_disk_open(int data_dir, const char *name, bool read_only, int *ret_fd, struct cor_error *err);
+
+/* The same, of a disk whose file system is whole as far as can be told: one of which there is reason for doubt is checked first, and what a journal holds is replayed for
+ * who only reads; a writer's guest does that itself. Blocks for that long. COR_CORRUPT. */
+int volume_disk_open_checked(int data_dir, const char *name, bool read_only, int *ret_fd,
+			     struct cor_error *err);
+
+/* Looks at it, however it was left, or makes it whole again as far as can be; nobody may have it meanwhile. *ret_repaired: something was. */
+int volume_disk_check(int data_dir, const char *name, bool repair, bool *ret_repaired, struct cor_error *err);

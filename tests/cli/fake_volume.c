@@ -76,3 +76,13 @@ int cor_volume_prune(struct cor_context *ctx, const struct cor_volume_prune_opti
 	*ret_reclaimed = 1000;
 	return 0;
 }
+
+int cor_volume_check(struct cor_context *ctx, const char *name, bool repair, bool *ret_repaired,
+		     struct cor_error *err)
+{
+	fake_call("volume check %s repair=%d", name, repair);
+	*ret_repaired = repair;
+	return strcmp(name, "old") == 0 && !repair
+		       ? fake_fail(err, COR_CORRUPT, EUCLEAN, "volume 'old': its file system is damaged")
+		       : 0;
+}

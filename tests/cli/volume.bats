@@ -64,3 +64,13 @@ load common
 	is 1
 	not_asked "volume prune all=0"
 }
+
+@test "check and repair" {
+	calls volume check data old
+	is 1
+	asked "volume check data repair=0" "volume check old repair=0"
+	[ "$output" = "data: whole" ]
+	cli volume check --repair old
+	is 0
+	[ "$output" = "old: repaired" ]
+}
