@@ -153,6 +153,23 @@ static int prune_images(struct cor_context *ctx, const struct pruning *pruning, 
 	return r;
 }
 
+/* ---- volumes ---- */
+
+static int prune_volumes(struct cor_context *ctx, const struct pruning *pruning, uint64_t *reclaimed,
+			 struct cor_error *err)
+{
+	struct cor_volume_prune_options options = {.labels = words_list(&pruning->labels)};
+	struct cor_strings removed = {0};
+	uint64_t bytes = 0;
+	int r = cor_volume_prune(ctx, &options, &removed, &bytes, err);
+
+	for (size_t i = 0; i < removed.count; i++)
+		printf("removed: volume %s\n", removed.items[i]);
+	cor_strings_release(&removed);
+	*reclaimed += r == 0 ? bytes : 0;
+	return r;
+}
+
 /* ---- the commands ---- */
 
 static int prune_templates(struct cor_context *ctx, uint64_t *reclaimed, struct cor_error *err)
@@ -165,7 +182,7 @@ static int prune_templates(struct cor_context *ctx, uint64_t *reclaimed, struct 
 	return r;
 }
 
-static int prune(const struct arguments *args, bool containers, bool images, int *ret_status,
+static int prune(const struct arguments *args, bool containers, bool images, bool volumes, int *ret_status,
 		 struct cor_error *err)
 {
 	bool templates = containers && images;
@@ -176,16 +193,20 @@ static int prune(const struct arguments *args, bool containers, bool images, int
 	uint64_t reclaimed = 0;
 	int r = pruning_fill(&pruning, args, images, err);
 
+	/* A volume has no age that says whether it is wanted. */
+	if (r == 0 && volumes && pruning.before_ns)
+		r = report_usage(err, "--filter until= does not go with --volumes");
 	if (r < 0)
 		return r;
-	what = text_format("%s%s%s%s%s", containers ? "  - all containers that do not run\n" : "",
-			   !images       ? ""
-			   : pruning.all ? "  - all images that no container uses\n"
-					 : "  - all images without a name that no container uses\n",
-			   arguments_given(args, "filter") ? "  of them, those that --filter leaves\n" : "",
-			   images ? "  - what came of pulls that were interrupted\n" : "",
-			   templates ? "  - saved machines, which are made again when they are needed\n"
-				     : "");
+	what = text_format(
+		"%s%s%s%s%s%s", containers ? "  - all containers that do not run\n" : "",
+		!images       ? ""
+		: pruning.all ? "  - all images that no container uses\n"
+			      : "  - all images without a name that no container uses\n",
+		volumes ? "  - all anonymous volumes that no container has, and what they hold\n" : "",
+		arguments_given(args, "filter") ? "  of them, those that --filter leaves\n" : "",
+		images ? "  - what came of pulls that were interrupted\n" : "",
+		templates ? "  - saved machines, which are made again when they are needed\n" : "");
 	r = confirm(args, what, err);
 	if (r == 0)
 		r = cor_open(NULL, &ctx, err);
@@ -193,6 +214,8 @@ static int prune(const struct arguments *args, bool containers, bool images, int
 		r = prune_containers(ctx, &pruning, &reclaimed, ret_status, err);
 	if (r == 0 && images)
 		r = prune_images(ctx, &pruning, &reclaimed, err);
+	if (r == 0 && volumes)
+		r = prune_volumes(ctx, &pruning, &reclaimed, err);
 	if (r == 0 && templates)
 		r = prune_templates(ctx, &reclaimed, err);
 	if (r < 0)
@@ -205,17 +228,17 @@ static int prune(const struct arguments *args, bool containers, bool images, int
 
 static int containers_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
-	return prune(args, true, false, ret_status, err);
+	return prune(args, true, false, false, ret_status, err);
 }
 
 static int images_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
-	return prune(args, false, true, ret_status, err);
+	return prune(args, false, true, false, ret_status, err);
 }
 
 static int system_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
-	return prune(args, true, true, ret_status, err);
+	return prune(args, true, true, arguments_flag(args, "volumes", false), ret_status, err);
 }
 
 #define OPTION_FORCE                                                                                         \
@@ -258,13 +281,21 @@ const struct command command_image_prune = {
 	.run = images_run,
 };
 
+static const struct option system_options[] = {
+	{"all", 'a', NULL, "also images that have a name"},
+	{"volumes", '\0', NULL, "also anonymous volumes that no container has"},
+	OPTION_FORCE,
+	OPTION_FILTER,
+	{0},
+};
+static const struct option_group system_group = {"Options", system_options};
 const struct command command_system_prune = {
 	.name = "prune",
 	.summary = "remove stopped containers, unnamed images, saved machines",
 	.text = "'coracle prune' and 'coracle image prune' in one, and the machines that were saved so that "
 		"others "
 		"begin from them. Asks first, and says what will go.",
-	.examples = "coracle system prune\ncoracle system prune -af",
-	.groups = (const struct option_group *const[]){&images_group, NULL},
+	.examples = "coracle system prune\ncoracle system prune -af --volumes",
+	.groups = (const struct option_group *const[]){&system_group, NULL},
 	.run = system_run,
 };

@@ -80,13 +80,14 @@ static int check_startable(struct cor_context *ctx, const char *ref, struct cont
 	return r < 0 ? cor_fail_errno(err, r, "container '%s': lock", record->name) : 0;
 }
 
-static int ask_start(struct shim_client *client, StartResponse **ret, struct cor_error *err)
+static int ask_start(struct shim_client *client, const struct container_record *record, StartResponse **ret,
+		     struct cor_error *err)
 {
 	Coracle__Shim__V1__StartRequest request = CORACLE__SHIM__V1__START_REQUEST__INIT;
 
 	return shim_call(client, SHIM_METHOD("Start"), &request.base,
-			 &coracle__shim__v1__start_response__descriptor, SHIM_START_MS,
-			 (ProtobufCMessage **)ret, err);
+			 &coracle__shim__v1__start_response__descriptor,
+			 record->volume_count ? SHIM_FILL_MS : SHIM_START_MS, (ProtobufCMessage **)ret, err);
 }
 
 static int start_detached(struct cor_context *ctx, const struct container_record *record,
@@ -96,7 +97,7 @@ static int start_detached(struct cor_context *ctx, const struct container_record
 	StartResponse *started = NULL;
 	int r = shim_spawn(&ctx->roots, record->id, SHIM_RUNS, &client, err);
 
-	r = r ?: ask_start(client, &started, err);
+	r = r ?: ask_start(client, record, &started, err);
 	if (started)
 		protobuf_c_message_free_unpacked(&started->base, NULL);
 	if (r < 0)
@@ -131,7 +132,7 @@ static int start_attached(struct cor_context *ctx, const struct container_record
 	}
 	/* Both at once: the shim connects the streams before it lets the process go. */
 	r = session_attach(session, true, err);
-	r = r ?: ask_start(client, &started, err);
+	r = r ?: ask_start(client, record, &started, err);
 	if (r < 0) {
 		clean_up(ctx, client, record);
 		cor_session_free(session);

@@ -8,9 +8,11 @@
 #include "rpc/rpc.h"
 #include "shim.pb-c.h"
 
-#define SHIM_HELLO_MS     5000 /* asks nobody else */
-#define SHIM_CALL_MS      20000 /* for calls that the shim answers by itself or after one question to the guest */
-#define SHIM_START_MS     120000 /* booting a guest, on a host without hardware virtualization and under load */
+#define SHIM_HELLO_MS 5000  /* asks nobody else */
+#define SHIM_CALL_MS  20000 /* for calls that the shim answers by itself or after one question to the guest */
+#define SHIM_START_MS 120000 /* booting a guest, on a host without hardware virtualization and under load */
+#define SHIM_FILL_MS                                                                                         \
+	900000 /* the same, with volumes: to check them, to replay journals, to copy what the image has */
 #define SHIM_METHOD(name) "/coracle.shim.v1.Shim/" name
 
 struct shim_client {

@@ -32,3 +32,11 @@ busybox_layer() {
 
 # allocated FILE: what it takes of the host's disk, in MiB.
 allocated() { echo $(($(stat -c %b "$1") / 2048)); }
+
+# become_coracle ARG...: the same as coracle, but in the shell's own process, so that who kills it kills the command.
+become_coracle() {
+	if [[ -n ${AS_USER-} ]]; then
+		exec setpriv --reuid "$AS_USER" --regid "$AS_USER" --clear-groups env HOME="$WORK/home" "$CORACLE" "$@"
+	fi
+	exec "$CORACLE" "$@"
+}
