@@ -32,6 +32,27 @@ static uint32_t hash(uint32_t seed, const void *data, size_t size)
 }
 #define HASH_SEED 2166136261u
 
+static int make_tag(int run_dir, char out[NET_TAG_SIZE])
+{
+	struct stat root;
+
+	if (fstat(run_dir, &root) < 0)
+		return -errno;
+	snprintf(out, NET_TAG_SIZE, "%08x",
+		 hash(hash(HASH_SEED, &root.st_dev, sizeof(root.st_dev)), &root.st_ino, sizeof(root.st_ino)));
+	return 0;
+}
+
+int net_table_of(int run_dir, char *out)
+{
+	struct net_state state;
+	int r = make_tag(run_dir, state.tag);
+
+	if (r == 0)
+		net_table_name(&state, out);
+	return r;
+}
+
 void net_table_name(const struct net_state *state, char *out)
 {
 	snprintf(out, FIREWALL_TABLE_SIZE, "coracle_%s", state->tag);
@@ -63,16 +84,14 @@ int net_state_open(int run_dir, struct net_state *ret, struct cor_error *err)
 {
 	struct net_state state = {.dir = -1, .lock = -1, .netlink = netlink_open()};
 	_free_ char *path = NULL;
-	struct stat namespace, root;
-	int r = state.netlink < 0 ? state.netlink : 0;
+	struct stat namespace;
+	int r = state.netlink < 0 ? state.netlink : make_tag(run_dir, state.tag);
 
-	if (r == 0 && (stat("/proc/self/ns/net", &namespace) < 0 || fstat(run_dir, &root) < 0))
+	if (r == 0 && stat("/proc/self/ns/net", &namespace) < 0)
 		r = -errno;
 	if (r < 0)
 		return cor_fail_errno(err, r, "the network of this host");
 	path = str_format("net/%llu", (unsigned long long)namespace.st_ino);
-	snprintf(state.tag, sizeof(state.tag), "%08x",
-		 hash(hash(HASH_SEED, &root.st_dev, sizeof(root.st_dev)), &root.st_ino, sizeof(root.st_ino)));
 	r = dir_open_make(run_dir, path, 0700, &state.dir);
 	r = r ?: lock(state.dir, &state.lock);
 	if (r < 0) {

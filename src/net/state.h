@@ -34,6 +34,8 @@ int net_state_open(int run_dir, struct net_state *ret, struct cor_error *err);
 void net_state_release(struct net_state *state);
 
 void net_table_name(const struct net_state *state, char *out); /* FIREWALL_TABLE_SIZE bytes */
+/* The same without the lock. 0 or -errno. */
+int net_table_of(int run_dir, char *out);
 void net_bridge_name(const struct net_state *state, const char *network, char out[LEASE_DEVICE_SIZE]);
 
 /* A network that is up. */

@@ -99,15 +99,19 @@ int network_connect_all(struct shim *shim, struct cor_error *err)
 
 	for (size_t i = 0; r == 0 && i < shim->port_count; i++)
 		r = connect_one(shim, &shim->ports[i], err);
-	if (r == 0 && shim->port_count)
-		shim_time(shim, "network connected");
-	return r;
+	if (r < 0 || !shim->port_count)
+		return r;
+	if (!shim->ports[0].user)
+		network_watch_begin(shim);
+	shim_time(shim, "network connected");
+	return 0;
 }
 
 void network_leave_all(struct shim *shim)
 {
 	struct cor_error err;
 
+	network_watch_end(shim);
 	if (shim->port_count)
 		unlinkat(shim->run_dir, NETWORK_FILE, 0);
 	for (size_t i = 0; i < shim->port_count; i++)

@@ -16,6 +16,7 @@
 #include "container/record.h"
 #include "container/roots.h"
 #include "net/port.h"
+#include "net/watch.h"
 #include "net/user.h"
 #include "rpc/handshake.h"
 #include "rpc/rpc.h"
@@ -69,6 +70,12 @@ struct shim {
 	struct vm *vm;
 	struct net_port *ports; /* one for each network of the record that was joined */
 	size_t port_count;
+	struct network_watch {
+		bool on;
+		struct net_watch rules;
+		uv_poll_t poll;
+		uv_timer_t timer;
+	} network_watch;
 	struct user_network *user_network; /* passt and what watches it; see user_network.c */
 	struct publishing *publishing;     /* of its ports; see publish.h */
 	struct shim_shares *shares;
@@ -195,6 +202,10 @@ void shares_handed_over(struct shim *shim);
 /* Asks the guest to mount them; each is one of `preparing`. */
 void shares_mount(struct shim *shim);
 void shares_stop(struct shim *shim);
+
+/* network_watch.c: between joining and leaving. */
+void network_watch_begin(struct shim *shim);
+void network_watch_end(struct shim *shim);
 
 /* start.c: from an answer to a running process. */
 void guest_prepare(struct shim *shim);

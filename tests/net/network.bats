@@ -184,3 +184,23 @@ page() { inside python3 -c 'import sys, urllib.request; print(urllib.request.url
 	coracle rm -f web db
 	await no_network || { cat "$WORK/traces"; false; }
 }
+
+@test "rules that were flushed come back by themselves while a container runs" {
+	coracle run -d --name here --network default busybox sleep 1000
+	coracle run -d --name there --network default busybox sleep 1000
+	inside nft flush ruleset
+	await rules_of 2
+	[ "$(coracle system check --format json | jq length)" -eq 0 ]
+	inside nft delete table bridge "$(inside nft -j list tables | jq -r '.nftables[].table | select(.family == "bridge").name')"
+	await rules_of 2
+	grep -q "were taken away" "$CORACLE_ROOT"/containers/*/shim.log
+	coracle rm -f here there
+	await no_network
+}
+
+# rules_of NUMBER: so many ports have rules, and the networks have theirs.
+rules_of() {
+	inside nft -j list ruleset >"$WORK/rules"
+	[[ $(jq '[.nftables[].map | select(.name == "ports") | .elem[]] | length' "$WORK/rules") -eq $1 ]] &&
+		[[ $(jq '[.nftables[].chain | select(.name == "postrouting")] | length' "$WORK/rules") -eq 1 ]]
+}
