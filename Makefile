@@ -15,6 +15,8 @@ B := build
 export PREFIX
 # Whatever is run from here leaves the network of this machine alone; tests of networks have namespaces of their own.
 export CORACLE_NETWORK := none
+# Nor is a machine saved behind every first start; tests of that turn it on.
+export CORACLE_TEMPLATES := off
 
 SECONDS ?= 600
 .PHONY: all kernel demo check bench soak install clean packages-build configure

@@ -14,6 +14,7 @@ load common
 }
 
 @test "who says nothing of networks and gets none is told why; who says none is not" {
+	unset CORACLE_NETWORK
 	FAKE_NETWORK=none cli create busybox
 	is 0 "the container is in no network, since only root may make bridges; '--network none' says that this is meant"
 	FAKE_NETWORK=none cli create --network none busybox
