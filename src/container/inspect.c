@@ -104,11 +104,23 @@ static json_t *bind_json(const char *source, const char *target, bool read_only)
 			 target, "Mode", read_only ? "ro" : "", "RW", !read_only, "Propagation", "rprivate");
 }
 
-static void add_shares(json_t *list, const struct container_shares *shares)
+static bool is_volume(const struct container_record *record, const char *target)
 {
+	for (size_t i = 0; i < record->volume_count; i++)
+		if (str_equal(record->volumes[i].target, target))
+			return true;
+	return false;
+}
+
+static void add_shares(json_t *list, const struct container_record *record)
+{
+	const struct container_shares *shares = &record->shares;
+
 	for (size_t i = 0; i < shares->count; i++)
-		json_array_append_new(list, bind_json(shares->items[i].host, shares->items[i].container,
-						      shares->items[i].read_only));
+		if (!is_volume(record, shares->items[i].container))
+			json_array_append_new(list,
+					      bind_json(shares->items[i].host, shares->items[i].container,
+							shares->items[i].read_only));
 }
 
 /* Sockets that are relayed are to those inside what a bind would be. */
@@ -130,15 +142,15 @@ static json_t *mounts_json(const struct roots *roots, const struct container_rec
 	for (size_t i = 0; i < record->volume_count; i++) {
 		const struct volume_use *use = &record->volumes[i];
 
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:b, s:s}", "Type", "volume",
-						"Name", use->name, "Source",
-						json_sprintf("%s/volumes/%s/disk", roots->data, use->name),
-						"Destination", use->target, "Driver", "local", "Mode",
-						use->read_only ? "ro" : "", "RW", !use->read_only,
-						"Propagation", ""));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:b, s:s}", "Type",
+						      "volume", "Name", use->name, "Source",
+						      json_sprintf("%s/volumes/%s/%s", roots->data, use->name,
+								   use->shared ? "data" : "disk"),
+						      "Destination", use->target, "Driver", "local", "Mode",
+						      use->read_only ? "ro" : "", "RW", !use->read_only,
+						      "Propagation", ""));
 	}
-	add_shares(list, &record->shares);
+	add_shares(list, record);
 	add_sockets(list, &record->sockets);
 	return list;
 }

@@ -25,6 +25,14 @@ static int take_target(struct choice *choice, const char *target, struct cor_err
 
 /* ---- volumes ---- */
 
+/* One that several containers write to at once is a directory of the host like others. */
+static int add_shared(struct choice *choice, const struct volume_use *use, struct cor_error *err)
+{
+	_free_ char *host = str_format("%s/volumes/%s/data", choice->roots->data, use->name);
+
+	return container_shares_add(&choice->record->shares, host, use->target, use->read_only, err);
+}
+
 static int add_volume(struct choice *choice, const struct volume_request *request, struct cor_error *err)
 {
 	struct volume_wish wish = {.name = request->kind == VOLUME_NAMED ? request->source : NULL,
@@ -41,11 +49,6 @@ static int add_volume(struct choice *choice, const struct volume_request *reques
 		return r;
 	if (made && volume.anonymous)
 		strv_add(&choice->mounts->made, volume.name);
-	if (volume.shared)
-		return cor_fail(
-			err, COR_UNSUPPORTED, EOPNOTSUPP,
-			"volume '%s' is one that several containers share, which cannot be mounted yet",
-			volume.name);
 	for (size_t i = 0; i < choice->record->volume_count; i++)
 		if (str_equal(choice->record->volumes[i].name, volume.name))
 			return cor_fail(err, COR_INVALID, EEXIST,
@@ -54,7 +57,8 @@ static int add_volume(struct choice *choice, const struct volume_request *reques
 	use = container_record_add_volume(choice->record, volume.name, request->target);
 	use->read_only = request->read_only;
 	use->copy = !request->no_copy;
-	return 0;
+	use->shared = volume.shared;
+	return use->shared ? add_shared(choice, use, err) : 0;
 }
 
 static void add_tmpfs(struct container_mounts *mounts, struct volume_request *request)
@@ -223,6 +227,7 @@ void container_mounts_add(const struct container_mounts *mounts, const struct co
 	for (size_t i = 0; i < mounts->tmpfs_count; i++)
 		json_array_append_new(list, tmpfs_json(&mounts->tmpfs[i]));
 	for (size_t i = 0; i < record->volume_count; i++)
-		json_array_append_new(list, volume_json(&record->volumes[i], id, i));
+		if (!record->volumes[i].shared)
+			json_array_append_new(list, volume_json(&record->volumes[i], id, i));
 	sort(list);
 }

@@ -122,9 +122,9 @@ static json_t *volumes_to_json(const struct container_record *record)
 	for (size_t i = 0; i < record->volume_count; i++) {
 		const struct volume_use *use = &record->volumes[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b}", "name", use->name, "target",
-						      use->target, "readOnly", (int)use->read_only, "copy",
-						      (int)use->copy));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b, s:b}", "name", use->name,
+						      "target", use->target, "readOnly", (int)use->read_only,
+						      "copy", (int)use->copy, "shared", (int)use->shared));
 	}
 	return list;
 }
@@ -154,6 +154,9 @@ int container_record_write(const struct roots *roots, const struct container_rec
 		return cor_fail(err, COR_INVALID, EILSEQ, "the options of '%s' hold text that is not UTF-8",
 				record->name);
 	json_object_set_new(document, "volumes", volumes_to_json(record));
+	if (json_array_size(json_object_get(document, "volumes")) != record->volume_count)
+		return cor_fail(err, COR_INVALID, EILSEQ, "a volume's place in '%s' is not UTF-8",
+				record->name);
 	json_object_set_new(document, "storageSize", json_integer((json_int_t)record->storage_size));
 	json_object_set_new(document, "shares", container_shares_to_json(&record->shares));
 	return json_write_new(dir, "container.json", document, 0600, err);
@@ -212,6 +215,7 @@ static int volumes_from_json(const json_t *document, struct container_record *re
 		use = container_record_add_volume(record, name, target);
 		r = r ?: json_get_bool(item, "readOnly", &use->read_only);
 		r = r ?: json_get_bool(item, "copy", &use->copy);
+		r = r ?: json_get_bool(item, "shared", &use->shared);
 	}
 	return r;
 }

@@ -35,6 +35,7 @@ struct volume_use {
 	char *name;
 	char *target;   /* absolute path in the container */
 	bool read_only; /* by its device */
+	bool shared;    /* a folder, which is among the shares too; it has no disk */
 	bool copy;      /* what the image has there goes into it, while it is empty */
 };
 

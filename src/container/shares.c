@@ -48,6 +48,26 @@ static int make_missing(const char *host, struct cor_error *err)
 	return r < 0 ? cor_fail_errno(err, r, "make the directory '%s'", host) : 0;
 }
 
+static int check_room(const struct container_shares *shares, struct cor_error *err)
+{
+	if (shares->count < SHARES_MAX)
+		return 0;
+	return cor_fail(err, COR_INVALID, E2BIG, "a container can have %d directories and files of the host",
+			SHARES_MAX);
+}
+
+int container_shares_add(struct container_shares *shares, const char *host, const char *container,
+			 bool read_only, struct cor_error *err)
+{
+	int r = check_room(shares, err);
+
+	if (r == 0)
+		add(shares, (struct container_share){.host = xstrdup(host),
+						     .container = xstrdup(container),
+						     .read_only = read_only});
+	return r;
+}
+
 static int add_share(const struct volume_request *request, const char *text, bool make,
 		     struct container_shares *shares, struct cor_error *err)
 {
@@ -64,9 +84,9 @@ static int add_share(const struct volume_request *request, const char *text, boo
 	r = r ?: share_open(host, &fd, &st, err);
 	if (r < 0)
 		return r;
-	if (shares->count == SHARES_MAX)
-		return cor_fail(err, COR_INVALID, E2BIG,
-				"a container can have %d directories and files of the host", SHARES_MAX);
+	r = check_room(shares, err);
+	if (r < 0)
+		return r;
 	add(shares, (struct container_share){.host = steal_ptr(host),
 					     .container = xstrdup(request->target),
 					     .read_only = request->read_only,

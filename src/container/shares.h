@@ -30,6 +30,10 @@ void container_shares_release(struct container_shares *shares);
 int container_shares_choose(const struct cor_container_options *options, struct container_shares *ret,
 			    struct cor_error *err);
 
+/* A directory that is there. COR_INVALID when there are too many. */
+int container_shares_add(struct container_shares *shares, const char *host, const char *container,
+			 bool read_only, struct cor_error *err);
+
 /* Where the guest mounts the share of that number, for Mount in agent.proto; the caller's. */
 char *container_share_place(const char *id, size_t number);
 /* Appends to the mounts of a config.json what binds them into container `id`. */

@@ -9,10 +9,12 @@
 
 static const char *disk_name(const struct shim *shim, size_t index, char *out, size_t size)
 {
-	if (index == 0 || index > shim->record.volume_count)
-		snprintf(out, size, "the container's own disk");
-	else
-		snprintf(out, size, "volume '%s'", shim->record.volumes[index - 1].name);
+	snprintf(out, size, "the container's own disk");
+	for (size_t i = 0, disk = 0; i < shim->record.volume_count; i++) {
+		disk += !shim->record.volumes[i].shared;
+		if (index && disk == index && !shim->record.volumes[i].shared)
+			snprintf(out, size, "volume '%s'", shim->record.volumes[i].name);
+	}
 	return out;
 }
 

@@ -65,11 +65,11 @@ int volumes_open(const struct shim *shim, struct vm_disk *disks, size_t *ret_cou
 {
 	*ret_count = 0;
 	for (size_t i = 0; i < volume_count(shim); i++) {
-		int r = open_one(shim, i, &disks[i], err);
+		int r = shim->record.volumes[i].shared ? 0 : open_one(shim, i, &disks[*ret_count], err);
 
 		if (r < 0)
 			return r;
-		++*ret_count;
+		*ret_count += !shim->record.volumes[i].shared;
 	}
 	return 0;
 }
@@ -130,6 +130,8 @@ void volumes_prepare(struct shim *shim)
 		return;
 	}
 	for (size_t i = 0; i < volume_count(shim) && shim->stage == BOOTING; i++) {
+		if (shim->record.volumes[i].shared)
+			continue;
 		if (!rpc_conn_alive(shim->guest))
 			return;
 		shim->preparing++;

@@ -161,3 +161,18 @@ box() { coracle run --rm "$@"; }
 	[ "$(box -v many12:/a -v many1:/b -v deep:/c busybox sh -c 'cat /a/n /b/n /c/d; ls /b')" = $'12\n1\nd\ndeep\nn' ]
 	coracle volume prune -af
 }
+
+@test "a volume that several containers write to at once" {
+	coracle volume create --opt shared=true s
+	coracle run -d --name one -v s:/data busybox sh -c 'echo one >/data/one; sleep 100'
+	coracle run -d --name two -v s:/two -v own:/own busybox sh -c 'echo two >/two/two; sleep 100'
+	await coracle exec one cat /data/two
+	await coracle exec two cat /two/one
+	run coracle exec "$(coracle run -d --rm --name three -v s:/data:ro busybox sleep 100)" touch /data/three
+	[ "$status" -ne 0 ]
+	[ "$(coracle inspect two | jq -r '[.[0].Mounts[] | .Type + ":" + .Name] | sort | join(" ")')" = "volume:own volume:s" ]
+	run coracle volume rm s
+	[ "$status" -eq 1 ]
+	coracle rm -f one two three
+	coracle volume rm s own
+}
