@@ -127,3 +127,15 @@ setup() {
 	# The container went on.
 	[ "$(coracle exec box echo alive)" = alive ]
 }
+
+@test "a command that dies lets the container go" {
+	mkfifo held
+	sleep 1000 <held 3>&- &
+	reader=$!
+	coracle export box >held 3>&- &
+	stands_still() { ! timeout 2 "$CORACLE" exec box true; }
+	await stands_still
+	kill -9 "$(pgrep -f 'coracle export box$')"
+	await coracle exec box true
+	kill $reader
+}
