@@ -94,6 +94,19 @@ static bool remake_disk(struct check *check, const struct container_record *reco
 	return exists(record->rootfs);
 }
 
+static void check_volumes(struct check *check, const char *what, const struct container_record *record)
+{
+	for (size_t i = 0; i < record->volume_count; i++) {
+		const struct volume_use *use = &record->volumes[i];
+		_free_ char *path = str_format("volumes/%s/%s", use->name, use->shared ? "data" : "disk");
+		_free_ char *problem = str_format(
+			"its volume '%s' is missing: make it anew, or remove the container", use->name);
+
+		if (faccessat(check->ctx->roots.data_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			tell(check, what, false, problem);
+	}
+}
+
 static void check_disks(struct check *check, const char *what, const struct container_record *record)
 {
 	const struct roots *roots = &check->ctx->roots;
@@ -104,6 +117,7 @@ static void check_disks(struct check *check, const char *what, const struct cont
 		     "the disk of its image is missing: pull or load the image again");
 	if (!record->read_only && dir >= 0 && faccessat(dir, "root.qcow2", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		tell(check, what, false, "its own disk is missing: remove the container");
+	check_volumes(check, what, record);
 }
 
 static void check_container(struct check *check, const char *id)

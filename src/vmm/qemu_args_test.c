@@ -161,6 +161,34 @@ static void test_disks(void **state)
 			assert_non_null(strstr(args.items[i], "cache.no-flush=on"));
 }
 
+/* A volume is written as the guest says, flushes and all; one that is only read is not, whatever it says. */
+static void test_volumes(void **state)
+{
+	struct vm_disk disks[] = {{.serial = "root",
+				   .base_fd = 8,
+				   .overlay_fd = 9,
+				   .ephemeral = true,
+				   .overlay_limit = 89 * MIB},
+				  {.serial = "volume-0", .base_fd = 20, .overlay_fd = -1, .writable = true},
+				  {.serial = "volume-1", .base_fd = 21, .overlay_fd = -1}};
+	struct vm_spec spec = usual();
+
+	spec.disks = disks;
+	spec.disk_count = ARRAY_SIZE(disks);
+	_strv_ struct strv args = make(VM_X86_64, &spec);
+	assert_int_equal(count(&args, "driver=raw,node-name=base1,discard=unmap,file.driver=file,"), 1);
+	assert_int_equal(count(&args, "driver=raw,node-name=base2,read-only=on,"), 1);
+	assert_true(strv_contains(
+		&args, "virtio-blk-device,drive=base1,serial=volume-0,werror=report,rerror=report"));
+	for (size_t i = 0; i < args.count; i++) {
+		if (str_after(args.items[i], "driver=raw,node-name=base1"))
+			assert_null(strstr(args.items[i], "no-flush"));
+		/* The window is between the format and the file. */
+		if (str_after(args.items[i], "driver=qcow2,"))
+			assert_non_null(strstr(args.items[i], ",file.driver=raw,file.size=93323264,"));
+	}
+}
+
 static void test_nics(void **state)
 {
 	static const int taps[] = {30, 31, 32}, vhosts[] = {40, 41, 42};
@@ -238,7 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_saved), cmocka_unit_test(test_x86),     cmocka_unit_test(test_kvm),
 		cmocka_unit_test(test_arm64), cmocka_unit_test(test_disks),   cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_nics),  cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_nics),  cmocka_unit_test(test_refused), cmocka_unit_test(test_volumes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,6 +89,10 @@ killed_writer() {
 	run coracle run --rm -v v:/data busybox true
 	[ "$status" -eq 125 ]
 	[ -z "$(coracle ls -aq)" ]
+	coracle create --name has -v v:/data busybox
+	rm "$(disk v)"
+	[[ $(coracle system check --format json | jq -r '.[].Problem') == "its volume 'v' is missing: "* ]]
+	coracle rm has
 	coracle volume rm v
 }
 
