@@ -44,11 +44,9 @@ const struct command command_commit = {
 	.max = 2,
 	.summary = "make an image of a container",
 	.text = "The container's image with one layer more, which holds what 'coracle diff' lists. Prints "
-		"the new image's "
-		"id. What is mounted in the container is not in it.",
-	.examples =
-		"coracle commit web web:patched\n"
-		"coracle commit -c 'CMD [\"httpd\", \"-f\"]' -c 'ENV MODE=live' -m 'as it ran' web web:live",
+		"the new image's id. What is mounted in the container is not in it.",
+	.examples = "coracle commit web web:patched\n"
+		    "coracle commit -c 'CMD [\"httpd\", \"-f\"]' -m 'as it ran' web web:live",
 	.groups = (const struct option_group *const[]){&commit_group, NULL},
 	.offer = OFFER_CONTAINERS,
 	.run = commit_run,

@@ -84,7 +84,7 @@ static int list_run(const struct arguments *args, int *ret_status, struct cor_er
 static const struct command dns_list = {
 	.name = "ls",
 	.aliases = "list",
-	.summary = "list the name servers of networks, and whether the host asks them",
+	.summary = "list name servers, and whether the host asks them",
 	.groups = (const struct option_group *const[]){&output_format_group, NULL},
 	.run = list_run,
 };

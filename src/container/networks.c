@@ -79,6 +79,9 @@ static int choose(struct cor_context *ctx, const char *const *wanted, struct str
 	for (const char *const *text = wanted; r == 0 && !is_none(wanted) && *text; text++) {
 		_cleanup_(net_request_release) struct net_request request = {0};
 
+		if (strcspn(*text, ",") == strlen(NONE) && str_after(*text, NONE))
+			return cor_fail(err, COR_INVALID, EINVAL,
+					"network '" NONE "' stands alone: no options, no other networks");
 		r = net_request_parse(*text, &request, err);
 		if (r == 0 && str_equal(request.network, NETWORK_USER) && has_user(networks))
 			r = cor_fail(err, COR_INVALID, EINVAL, "a container can be in network '%s' once",

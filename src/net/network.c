@@ -361,7 +361,12 @@ int network_need(int data_dir, const char *name, struct network *ret, struct cor
 {
 	int r = network_read(data_dir, name, ret, err);
 
-	if (r != -ENOENT || strcmp(name, NETWORK_DEFAULT) != 0)
+	if (r == -ENOENT && strcmp(name, NETWORK_DEFAULT) != 0)
+		return cor_fail(err, COR_NOT_FOUND, ENOENT,
+				"there is no network '%s': 'coracle network create %s' makes one, and "
+				"'" NETWORK_DEFAULT "' is always there",
+				name, name);
+	if (r != -ENOENT)
 		return r;
 	r = network_create(data_dir, &(struct network_wish){.name = name}, ret, err);
 	/* Somebody else was faster. */
