@@ -152,14 +152,22 @@ static void call_create(const struct cor_container_options *options)
 		const char *name;
 		const char *const *list;
 	} lists[] = {
-		{"label", options->labels},           {"annotation", options->annotations},
-		{"cap-add", options->cap_add},        {"cap-drop", options->cap_drop},
-		{"security", options->security},      {"ulimit", options->ulimits},
-		{"sysctl", options->sysctls},         {"tmpfs", options->tmpfs},
-		{"add-host", options->add_hosts},     {"dns", options->dns},
-		{"dns-search", options->dns_search},  {"dns-option", options->dns_options},
-		{"kernel-arg", options->kernel_args}, {"network", options->networks},
-		{"volume", options->volumes},         {"mount", options->mounts},
+		{"label", options->labels},
+		{"annotation", options->annotations},
+		{"cap-add", options->cap_add},
+		{"cap-drop", options->cap_drop},
+		{"security", options->security},
+		{"ulimit", options->ulimits},
+		{"sysctl", options->sysctls},
+		{"tmpfs", options->tmpfs},
+		{"add-host", options->add_hosts},
+		{"dns", options->dns},
+		{"dns-search", options->dns_search},
+		{"dns-option", options->dns_options},
+		{"kernel-arg", options->kernel_args},
+		{"network", options->networks},
+		{"volume", options->volumes},
+		{"mount", options->mounts},
 		{"publish-socket", options->publish_sockets},
 	};
 	const struct {
@@ -177,10 +185,13 @@ static void call_create(const struct cor_container_options *options)
 		const char *name;
 		bool on;
 	} flags[] = {
-		{"no-dns", options->no_dns},       {"privileged", options->privileged},
+		{"no-dns", options->no_dns},
+		{"privileged", options->privileged},
 		{"ssh", options->ssh},
-		{"read-only", options->read_only}, {"init", options->init},
-		{"rm", options->auto_remove},      {"virtualization", options->virtualization},
+		{"read-only", options->read_only},
+		{"init", options->init},
+		{"rm", options->auto_remove},
+		{"virtualization", options->virtualization},
 	};
 
 	fake_call("create %s cpus=%g memory=%llu shm=%llu stop-timeout=%d", options->image, options->cpus,

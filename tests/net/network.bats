@@ -138,7 +138,9 @@ page() { inside python3 -c 'import sys, urllib.request; print(urllib.request.url
 
 @test "what cannot be is told before a machine starts, and nothing stays of it" {
 	run ! coracle run --rm --network nothing busybox true
-	[[ $output == *"there is no network 'nothing'"* ]]
+	[[ $output == *"there is no network 'nothing': 'coracle network create nothing' makes one"* ]]
+	run ! coracle run --rm --network none --network default busybox true
+	[[ $output == *"network 'none' stands alone"* ]]
 	run ! coracle run --rm --network default,ip=10.66.0.1 busybox true
 	[[ $output == *"address 10.66.0.1 is none of 10.209.0.0/24"* ]]
 	run ! coracle run --rm --network "default,ip=$(address web)" busybox true
