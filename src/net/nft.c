@@ -46,17 +46,21 @@ static int did_not_run(const char *program, int r, struct cor_error *err)
 	return cor_fail_errno(err, r, "run '%s'", program);
 }
 
-bool nft_has_table(const char *name)
+static bool has_table(int fd, uint8_t family, const char *name)
 {
-	struct nfgenmsg body = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0};
-	_fd_ int fd = netlink_open_protocol(NETLINK_NETFILTER);
+	struct nfgenmsg body = {.nfgen_family = family, .version = NFNETLINK_V0};
 	struct netlink_message message;
 
-	if (fd < 0)
-		return false;
 	netlink_begin(&message, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, 0, &body, sizeof(body));
 	netlink_put(&message, NFTA_TABLE_NAME, name, strlen(name) + 1);
 	return netlink_request(fd, &message) == 0;
+}
+
+bool nft_has_tables(const char *name)
+{
+	_fd_ int fd = netlink_open_protocol(NETLINK_NETFILTER);
+
+	return fd >= 0 && has_table(fd, NFPROTO_INET, name) && has_table(fd, NFPROTO_BRIDGE, name);
 }
 
 int nft_list(json_t **ret_ruleset, struct cor_error *err)

@@ -6,8 +6,8 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-/* Whether the family "inet" has a table of that name; by netlink, since that takes microseconds. False when in doubt. */
-bool nft_has_table(const char *name);
+/* Whether both families, "bridge" and "inet", have a table of that name; by netlink, since that takes microseconds. False when in doubt. */
+bool nft_has_tables(const char *name);
 
 /* All rules of this network namespace, whoever made them. The caller's. */
 int nft_list(json_t **ret_ruleset, struct cor_error *err);

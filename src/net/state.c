@@ -329,20 +329,6 @@ static void set_networks(struct net_state *state, const char *without, json_t *c
 		firewall_remove_ports(commands, table);
 }
 
-void net_state_publish(struct net_state *state, json_t *commands)
-{
-	_cleanup_(listed_release) struct listed listed = {0};
-	char table[FIREWALL_TABLE_SIZE];
-
-	net_table_name(state, table);
-	if (!nft_has_table(table)) {
-		set_networks(state, NULL, commands);
-		return;
-	}
-	list_active(state, NULL, &listed);
-	set_published(&listed, table, commands);
-}
-
 static void add_port(const struct net_active *active, const struct lease *lease, const char *table,
 		     json_t *commands)
 {
@@ -568,6 +554,21 @@ static void add_all_ports(struct net_state *state, const char *table, json_t *co
 	}
 }
 
+void net_state_publish(struct net_state *state, json_t *commands)
+{
+	_cleanup_(listed_release) struct listed listed = {0};
+	char table[FIREWALL_TABLE_SIZE];
+
+	net_table_name(state, table);
+	if (!nft_has_tables(table)) {
+		set_networks(state, NULL, commands);
+		add_all_ports(state, table, commands);
+		return;
+	}
+	list_active(state, NULL, &listed);
+	set_published(&listed, table, commands);
+}
+
 int net_state_rule(struct net_state *state, struct net_active *active, json_t *commands, int *ret_names,
 		   struct cor_error *err)
 {
@@ -577,7 +578,7 @@ int net_state_rule(struct net_state *state, struct net_active *active, json_t *c
 
 	net_table_name(state, table);
 	/* Somebody flushed all rules, or there were none. To write them each time would cost 10 ms: the kernel waits for all processors when chains of hooks go. */
-	is_flushed = !nft_has_table(table);
+	is_flushed = !nft_has_tables(table);
 	if (is_new || is_flushed)
 		set_networks(state, NULL, commands);
 	if (is_flushed)

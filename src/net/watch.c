@@ -13,6 +13,8 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <sys/socket.h>
 
+#define BRIDGE       1u
+#define INET         2u
 #define MESSAGES_MAX 64 /* at once, before others have their turn */
 
 int net_watch_open(int run_dir, struct net_watch *ret)
@@ -38,7 +40,9 @@ void net_watch_close(struct net_watch *watch)
 
 static unsigned family_bit(const struct nfgenmsg *message)
 {
-	return message->nfgen_family == NFPROTO_BRIDGE ? 1 : message->nfgen_family == NFPROTO_INET ? 2 : 0;
+	return message->nfgen_family == NFPROTO_BRIDGE ? BRIDGE
+	       : message->nfgen_family == NFPROTO_INET ? INET
+						       : 0;
 }
 
 static void hear(struct net_watch *watch, const struct nlmsghdr *header)
@@ -69,7 +73,7 @@ bool net_watch_read(struct net_watch *watch)
 
 		/* More has happened than could be told. */
 		if (n < 0 && errno == ENOBUFS)
-			watch->gone = ~0u;
+			watch->gone = BRIDGE | INET;
 		if (n <= 0)
 			break;
 		for (const struct nlmsghdr *header = room; NLMSG_OK(header, size);

@@ -8,7 +8,7 @@
 struct net_watch {
 	int fd; /* readable: call net_watch_read */
 	char table[FIREWALL_TABLE_SIZE];
-	unsigned gone; /* a bit for each family */
+	unsigned gone; /* a bit for each family that has lost its table */
 };
 
 /* 0 or -errno. */

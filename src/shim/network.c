@@ -101,8 +101,7 @@ int network_connect_all(struct shim *shim, struct cor_error *err)
 		r = connect_one(shim, &shim->ports[i], err);
 	if (r < 0 || !shim->port_count)
 		return r;
-	if (!shim->ports[0].user)
-		network_watch_begin(shim);
+	network_watch_begin(shim);
 	shim_time(shim, "network connected");
 	return 0;
 }

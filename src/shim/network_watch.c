@@ -6,6 +6,7 @@
 #define FIRST_MS 50
 #define STEP_MS  20
 #define STEPS    32
+#define AGAIN_MS 5000
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -15,11 +16,11 @@ static void on_timer(uv_timer_t *timer)
 	if (!net_watch_read(&shim->network_watch.rules))
 		return;
 	log_warning("the rules of networks were taken away: they are written anew");
-	/* What is written is heard of again; what could not be told is known then. */
-	shim->network_watch.rules.gone = 0;
 	r = net_watch_repair(shim->roots.run_fd);
 	if (r < 0)
 		log_warning("the rules of networks cannot be written anew: %s", strerror(-r));
+	/* That they are back is heard of; until then it is tried again. */
+	uv_timer_start(timer, on_timer, AGAIN_MS, 0);
 }
 
 static void on_rules(uv_poll_t *poll, int status, int events)
@@ -35,7 +36,14 @@ static void on_rules(uv_poll_t *poll, int status, int events)
 void network_watch_begin(struct shim *shim)
 {
 	struct network_watch *watch = &shim->network_watch;
-	int r = net_watch_open(shim->roots.run_fd, &watch->rules);
+	size_t bridges = 0;
+	int r;
+
+	for (size_t i = 0; i < shim->port_count; i++)
+		bridges += !shim->ports[i].user;
+	if (!bridges)
+		return;
+	r = net_watch_open(shim->roots.run_fd, &watch->rules);
 
 	if (r < 0) {
 		log_warning("nobody will notice when the rules of networks are taken away: %s", strerror(-r));

@@ -41,9 +41,11 @@ static void join_if_ready(struct relay *relay)
 	if (!relay->guest_ready)
 		return;
 	/* Not before the guest has answered: a call that is cancelled before it was sent is never heard of. */
-	if (relay->refused)
+	if (relay->refused) {
+		/* One that is paused would not hear that it has ended meanwhile. */
+		rpc_call_resume(relay->call);
 		rpc_call_cancel(relay->call);
-	else if (relay->host_ready)
+	} else if (relay->host_ready)
 		rpc_splice_new(relay->call, steal_fd(&relay->fd), relay_free, relay);
 	else
 		rpc_call_pause(relay->call);

@@ -110,7 +110,7 @@ static int get_memory(const struct roots *roots, struct saved *saved)
 {
 	const struct template *template = &saved->template;
 
-	saved->memory.fd = saved_memory_find(roots->run_fd, template->memory_digest);
+	saved->memory.fd = saved_memory_find(roots->run_fd, template->memory_digest, template->memory_size);
 	saved->is_new = saved->memory.fd < 0;
 	if (!saved->is_new)
 		return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A number of a process says little: it may be another's by now. So what is found counts only if its owner is the user that we are (which no VMM of root's is), if it is
- * called as it must be, and sealed. */
+/* A number of a process says little: it may be another's by now, and a program that gained rights has descriptors of whoever started it. So what is found counts only if
+ * it is called as it must be, was made by the user that we are (which no VMM of root's is), is sealed, and has its size. */
 #include "shim/saved_memory.h"
 
 #include "base/file.h"
@@ -30,34 +30,39 @@ static int open_folder(int run_fd, const char *digest, bool make)
 	return make && r == 0 ? fd : r;
 }
 
-static bool is_sealed_memory(int fd, const char *digest)
+/* By what it is called: nothing else is opened, since that alone could do something. */
+static bool is_called(const char *path, const char *digest)
 {
-	char own[32], link[64] = "", wanted[64], name[NAME_SIZE];
-	int seals = fcntl(fd, F_GET_SEALS);
+	char link[64] = "", wanted[64], name[NAME_SIZE];
 
 	name_memory(digest, name);
-	snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
 	snprintf(wanted, sizeof(wanted), "/memfd:%s (deleted)", name);
-	return seals >= 0 && (seals & SEALS) == SEALS && readlink(own, link, sizeof(link) - 1) > 0 &&
-	       strcmp(link, wanted) == 0;
+	return readlink(path, link, sizeof(link) - 1) > 0 && strcmp(link, wanted) == 0;
+}
+
+static bool is_sealed_memory(int fd, uint64_t size)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+
+	return seals >= 0 && (seals & SEALS) == SEALS && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	       (uint64_t)st.st_size == size;
 }
 
 /* What a process holds under a number. */
-static int open_held(unsigned pid, unsigned number, const char *digest)
+static int open_held(unsigned pid, unsigned number, const char *digest, uint64_t size)
 {
 	char path[48];
-	struct stat owner;
 	_fd_ int fd = -1;
 
-	snprintf(path, sizeof(path), "/proc/%u", pid);
-	if (stat(path, &owner) < 0 || owner.st_uid != geteuid())
-		return -ESRCH;
 	snprintf(path, sizeof(path), "/proc/%u/fd/%u", pid, number);
+	if (!is_called(path, digest))
+		return -ENOENT;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	return fd >= 0 && is_sealed_memory(fd, digest) ? steal_fd(&fd) : -ENOENT;
+	return fd >= 0 && is_sealed_memory(fd, size) ? steal_fd(&fd) : -ENOENT;
 }
 
-int saved_memory_find(int run_fd, const char *digest)
+int saved_memory_find(int run_fd, const char *digest, uint64_t size)
 {
 	int folder = open_folder(run_fd, digest, false), fd = -ENOENT;
 	_dir_ DIR *dir = folder < 0 ? NULL : fdopendir(folder);
@@ -67,7 +72,7 @@ int saved_memory_find(int run_fd, const char *digest)
 	while (fd < 0 && dir && (entry = readdir(dir))) {
 		if (sscanf(entry->d_name, "%u.%u", &pid, &number) != 2)
 			continue;
-		fd = open_held(pid, number, digest);
+		fd = open_held(pid, number, digest, size);
 		if (fd < 0)
 			unlinkat(folder, entry->d_name, 0);
 	}

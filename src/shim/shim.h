@@ -203,7 +203,7 @@ void shares_handed_over(struct shim *shim);
 void shares_mount(struct shim *shim);
 void shares_stop(struct shim *shim);
 
-/* network_watch.c: between joining and leaving. */
+/* network_watch.c: of bridges, between joining and leaving. */
 void network_watch_begin(struct shim *shim);
 void network_watch_end(struct shim *shim);
 
