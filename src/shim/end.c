@@ -235,7 +235,8 @@ void shim_exited(struct shim *shim, const Coracle__Agent__V1__ExitStatus *status
 	shim->end.exit.code = (int)(status->code & 255);
 	shim->end.exit.signal = (int)(status->signal & 127);
 	shim->end.exit.out_of_memory = status->out_of_memory;
-	snprintf(shim->end.exit.reason, sizeof(shim->end.exit.reason), "%s", shim->disk_failure);
+	snprintf(shim->end.exit.reason, sizeof(shim->end.exit.reason), "%s",
+		 shim->share_failure[0] ? shim->share_failure : shim->disk_failure);
 	/* The process may be faster than the answer to Start. */
 	if (shim->stage == STARTING) {
 		shim->started_ns = shim->end.at_ns;
@@ -256,6 +257,8 @@ static void describe_death(struct shim *shim, struct cor_error *err)
 		cor_fail(err, COR_EXHAUSTED, ENOMEM,
 			 "the host has not %llu MiB free for the machine: use less --memory",
 			 (unsigned long long)(shim->record.machine.memory >> 20));
+	else if (shim->share_failure[0])
+		cor_fail(err, COR_UNAVAILABLE, EIO, "%s", shim->share_failure);
 	else if (shim->message[0])
 		cor_fail(err, COR_UNAVAILABLE, ECONNRESET, "the virtual machine ended: %s", shim->message);
 	else if (shim->vm->end[0])

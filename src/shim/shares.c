@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The container's shares: each gets a virtiofsd before the VMM starts, is mounted by the guest, and is watched. When a virtiofsd ends before its machine, nobody answers the
- * guest's requests any more; so the guest is told to end them, and what is shared answers errors from then on. Nothing is started again: the guest's idea of files
- * that are open died with it. */
+/* The container's shares: each gets a virtiofsd before the VMM starts, is mounted by the guest, and is watched. When a virtiofsd ends before its machine, the
+ * container is stopped. Nothing is started again: QEMU's line to it, and what it knew of the guest's open files, died with it. */
 #include "shim/shim.h"
 
 #include "container/shares.h"
@@ -9,6 +8,7 @@
 
 #include <errno.h>
 
+#define STOP_MS         3000
 #define SHARE_LINES_MAX 100 /* of one virtiofsd's messages that are kept */
 
 struct shim_share {
@@ -54,6 +54,21 @@ static void on_message(uv_poll_t *poll, int status, int events)
 	drain(poll->data);
 }
 
+/* In a guest whose requests nobody answers any more, whoever touches the share sleeps so deeply that no signal wakes him, and its kernel knows no way to end that. So the container is
+ * stopped as a user would stop it; what does not end is killed with the machine. */
+static void lose(struct shim_share *share)
+{
+	struct shim *shim = share->shim;
+	_free_ char *line = NULL;
+
+	snprintf(shim->share_failure, sizeof(shim->share_failure),
+		 "share '%.300s' was lost: its virtiofsd ended", share->what->host);
+	line = str_format("coracle: %s\n", shim->share_failure);
+	log_error("%s", shim->share_failure);
+	rotating_write(&shim->console_log, line, strlen(line));
+	shim_stop(shim, shim->record.stop_signal, STOP_MS);
+}
+
 static void on_end(uv_poll_t *poll, int status, int events)
 {
 	struct shim_share *share = poll->data;
@@ -64,11 +79,8 @@ static void on_end(uv_poll_t *poll, int status, int events)
 	uv_poll_stop(poll);
 	if (shim->stage >= ENDING)
 		return;
-	if (shim->answered) {
-		log_error("share '%s': virtiofsd ended: what is in '%s' cannot be reached until the "
-			  "container is "
-			  "started again",
-			  share->what->host, share->what->container);
+	if (shim->stage == RUNNING) {
+		lose(share);
 		return;
 	}
 	cor_fail(&err, COR_UNAVAILABLE, EIO, "share '%s': virtiofsd ended: %s", share->what->host,

@@ -95,8 +95,9 @@ struct shim {
 	bool guest_oom;    /* which was for want of memory */
 	char message[200]; /* the last line of the VMM's own */
 	unsigned message_count;
-	uint64_t failed_disks;  /* that were told of, as in struct vm */
-	char disk_failure[200]; /* the first of it, in words */
+	uint64_t failed_disks;   /* that were told of, as in struct vm */
+	char disk_failure[200];  /* the first of it, in words */
+	char share_failure[400]; /* the same of a share, which is why the container is stopped */
 
 	/* The guest. */
 	struct handshake_host handshake;

@@ -108,3 +108,89 @@ box() { coracle run --rm "$@"; }
 	[[ $output == *"no directory any more"* ]]
 	coracle rm later
 }
+
+@test "nothing that a container makes in a share leads out of it, or is a device" {
+	as_user sh -c "echo secret >$SHARED/secret; ln -s $SHARED/secret $SHARED/dir/absolute; ln -s ../secret $SHARED/dir/relative"
+	as_user ln -s "$SHARED" "$SHARED/dir/folder"
+	run box --privileged -v "$SHARED/dir:/data" busybox sh -c '
+		cat /data/absolute /data/relative /data/folder/secret /data/../secret 2>&1
+		echo overwritten >/data/absolute 2>/dev/null
+		ln -s /etc/passwd /data/made; ln /data/absolute /data/hard
+		mknod /data/null c 1 3 && echo made a device
+		mknod /data/pipe p && echo made a fifo
+		chmod 4755 /data/file'
+	[[ $output != *secret$'\n'* && $output != *"made a device"* && $output == *"made a fifo"* ]]
+	[ "$(cat "$SHARED/secret")" = secret ]
+	[ ! -e "$SHARED/dir/null" ]
+	[ "$(readlink "$SHARED/dir/made")" = /etc/passwd ]
+	[ "$(stat -c %h "$SHARED/secret")" = 1 ]
+	rm -f "$SHARED/secret"
+}
+
+@test "files that a container makes belong to the user outside" {
+	box -v "$SHARED/dir:/data" busybox touch /data/mine
+	[ "$(stat -c %u:%g "$SHARED/dir/mine")" = "${AS_USER:-0}:${AS_USER:-0}" ]
+	if [[ -z ${AS_USER-} ]]; then
+		# Root's ids are as they are.
+		chmod 777 "$SHARED/dir"
+		box --user 1234:567 -v "$SHARED/dir:/data" busybox touch /data/theirs
+		[ "$(stat -c %u:%g "$SHARED/dir/theirs")" = 1234:567 ]
+	fi
+}
+
+@test "more shares than a small machine has devices for" {
+	local i options=()
+	for i in 1 2 3 4 5 6 7 8; do
+		as_user mkdir "$SHARED/dir/$i"
+		options+=(-v "$SHARED/dir/$i:/s/$i")
+	done
+	box "${options[@]}" busybox sh -c 'for i in 1 2 3 4 5 6 7 8; do echo $i >/s/$i/number; done'
+	for i in 1 2 3 4 5 6 7 8; do [ "$(cat "$SHARED/dir/$i/number")" = $i ]; done
+}
+
+@test "thousands of files: unpacked inside, the same outside" {
+	as_user sh -c "cd $SHARED/dir && mkdir tree && cd tree && for d in \$(seq 40); do mkdir \$d; for f in \$(seq 50); do echo \$d.\$f >\$d/\$f; done; done; tar cf ../tree.tar ."
+	run -0 box -v "$SHARED/dir:/data" busybox sh -c 'mkdir /data/copy && tar xf /data/tree.tar -C /data/copy && find /data/copy -type f | wc -l && cd /data/copy && rm -r 40'
+	[ "$output" = 2000 ]
+	rm -r "$SHARED/dir/tree/40"
+	diff -r "$SHARED/dir/tree" "$SHARED/dir/copy"
+}
+
+# fileservers: the virtiofsd of this file's containers.
+fileservers() {
+	local pid
+	for pid in $(pgrep virtiofsd); do
+		if grep -qF "$SHARED" "/proc/$pid/mountinfo" 2>/dev/null; then echo "$pid"; fi
+	done
+}
+no_fileservers() { [[ -z $(fileservers) ]]; }
+
+@test "without virtiofsd the package is named" {
+	coracle create --name without -v "$SHARED/dir:/data" busybox true
+	CORACLE_VIRTIOFSD=/nonexistent run -1 coracle start without
+	[[ $output == *"no virtiofsd"*"qemu-system-common"* ]]
+	CORACLE_VIRTIOFSD=/bin/false run -1 coracle start without
+	[[ $output == *"virtiofsd ended"* ]]
+	coracle rm without
+}
+
+@test "a virtiofsd that is killed takes its container down, and says why" {
+	coracle run -d --name lost -v "$SHARED/dir:/data" busybox sh -c 'while :; do date >/data/now; done'
+	kill -9 $(fileservers)
+	[ "$(coracle wait lost)" -ge 128 ]
+	[[ $(coracle inspect lost | jq -r '.[0].State.Error') == *"$SHARED/dir"*"virtiofsd ended"* ]]
+	coracle start lost
+	coracle rm -f lost
+}
+
+@test "a shim or a machine that is killed leaves no virtiofsd behind" {
+	coracle run -d --name killed -v "$SHARED/dir:/data" busybox sleep 1000
+	[ -n "$(fileservers)" ]
+	kill -9 "$(shim_of killed)"
+	await no_fileservers
+	coracle start killed
+	[ -n "$(fileservers)" ]
+	kill -9 "$(vmm_of killed)"
+	await no_fileservers
+	coracle rm -f killed
+}
