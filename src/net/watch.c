@@ -69,16 +69,20 @@ bool net_watch_read(struct net_watch *watch)
 
 	for (int i = 0; i < MESSAGES_MAX; i++) {
 		ssize_t n = recv(watch->fd, room, sizeof(room), MSG_DONTWAIT);
-		int size = (int)n;
 
 		/* More has happened than could be told. */
 		if (n < 0 && errno == ENOBUFS)
 			watch->gone = BRIDGE | INET;
 		if (n <= 0)
 			break;
-		for (const struct nlmsghdr *header = room; NLMSG_OK(header, size);
-		     header = NLMSG_NEXT(header, size))
+		for (size_t at = 0; (size_t)n - at >= NLMSG_HDRLEN;) {
+			const struct nlmsghdr *header = (const void *)((const char *)room + at);
+
+			if (header->nlmsg_len < NLMSG_HDRLEN || header->nlmsg_len > (size_t)n - at)
+				break;
 			hear(watch, header);
+			at += MIN(NLMSG_ALIGN(header->nlmsg_len), (size_t)n - at);
+		}
 	}
 	return watch->gone != 0;
 }
