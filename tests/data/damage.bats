@@ -39,6 +39,8 @@ killed_writer() {
 	killed_writer
 	[ "$(coracle run --rm -v v:/data busybox cat /data/file)" = synced ]
 	[ "$(coracle volume check v)" = "v: whole" ]
+	# e2fsck sees nothing of the host's but the disk, under a name of its own.
+	CORACLE_LOG=debug coracle volume check v 2>&1 | grep "^/disk: "
 	[ "$(stat -c %u "$(disk v)")" = "${AS_USER:-0}" ]
 	coracle volume rm v
 }
@@ -129,4 +131,15 @@ killed_writer() {
 	coracle volume prune -af
 	[ -z "$(coracle volume ls -q)" ]
 	[ -z "$(ls "$CORACLE_ROOT/volumes")" ]
+}
+
+@test "what a guest left in place of its folder leads nowhere" {
+	coracle volume create --size 1g v
+	debugfs -w -R 'symlink data /etc' "$(disk v)" 2>/dev/null
+	for access in "" :ro; do
+		run coracle run --rm -v "v:/data$access" busybox ls /data
+		[ "$status" -eq 125 ]
+		[[ $output == *"volume 'v': its folder 'data': "* ]]
+	done
+	coracle volume rm v
 }
