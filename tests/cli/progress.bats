@@ -59,6 +59,6 @@ setup() {
 }
 
 @test "push and run have bars too; what the container prints comes behind them" {
-	"$terminal" "screen 000000000001  uploading" "exit 0" "screen 000000000003  mounted" -- "$fake" push busybox
+	"$terminal" "expect 000000000001  uploading" "exit 0" "screen 000000000003  mounted" -- "$fake" push busybox
 	"$terminal" "screen Unable to find image 'absent' locally" "exit 0" "screen 000000000002  done" "screen hello" -- "$fake" run absent echo hello
 }
