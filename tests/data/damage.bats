@@ -35,7 +35,7 @@ killed_writer() {
 	killed_writer
 	dumpe2fs -h "$(disk v)" 2>/dev/null | grep needs_recovery
 	[ "$(coracle run --rm -v v:/data:ro busybox cat /data/file)" = synced ]
-	! dumpe2fs -h "$(disk v)" 2>/dev/null | grep needs_recovery
+	[ -z "$(dumpe2fs -h "$(disk v)" 2>/dev/null | grep needs_recovery)" ]
 	killed_writer
 	[ "$(coracle run --rm -v v:/data busybox cat /data/file)" = synced ]
 	[ "$(coracle volume check v)" = "v: whole" ]

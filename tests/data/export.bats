@@ -50,7 +50,7 @@ setup() {
 	grep -q '^drwxr-xr-x 7/8 .* tree/$' list
 	grep -q 'tree/twin link to tree/sub/leaf' list
 	grep -q '^-rwsr-xr-x .* suid$' list
-	! grep -q 'made/for/mount/x\|proc/1' list
+	run ! grep -q 'made/for/mount/x\|proc/1' list
 	tar xf one.tar -O added | grep -qx new
 	[ -z "$(tar df one.tar -C / 2>&1 >/dev/null | grep -i 'unexpected\|corrupt')" ]
 	run script -qec "$CORACLE export box" /dev/null
@@ -58,7 +58,8 @@ setup() {
 	[[ $output == *"nothing for a terminal"* ]]
 	# A file gets its name when it is whole.
 	run coracle export -o bad.tar missing
-	[ "$status" -ne 0 ] && [ ! -e bad.tar ]
+	[ "$status" -ne 0 ]
+	[ ! -e bad.tar ]
 	coracle run --name ended busybox sh -c 'echo e >/e'
 	coracle export ended | tar xO e | grep -qx e
 	coracle rm ended
@@ -99,7 +100,9 @@ setup() {
 	coracle save -o saved.tar made:2
 	skopeo copy -q --insecure-policy oci-archive:saved.tar oci:unpacked:1
 	umoci unpack --rootless --image unpacked:1 bundle >/dev/null 2>&1
-	[ "$(cat bundle/rootfs/second)" = 2 ] && [ ! -e bundle/rootfs/added ] && [ -p bundle/rootfs/tree/fifo ]
+	[ "$(cat bundle/rootfs/second)" = 2 ]
+	[ ! -e bundle/rootfs/added ]
+	[ -p bundle/rootfs/tree/fifo ]
 	coracle system check
 	# Without a name, and without anything that changed.
 	coracle run --name same busybox true

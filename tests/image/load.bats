@@ -120,7 +120,8 @@ content() {
 	[ "$(content odd /etc/absolute)" = inside ]
 	coracle image load -i "$WORK/odd/good-layer-absolute-link.tar"
 	coracle image load -i "$WORK/odd/good-layer-upward-link.tar"
-	[ ! -e /etc/coracle-escape ] && [ ! -e /coracle-escape ]
+	[ ! -e /etc/coracle-escape ]
+	[ ! -e /coracle-escape ]
 	teardown
 	coracle image load -i "$WORK/odd/good-layer-absolute-link.tar"
 	[ "$(content odd /etc/coracle-escape)" = inside ]

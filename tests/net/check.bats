@@ -94,7 +94,7 @@ bridge() { inside ip -o link show type bridge | grep -o 'corb[0-9a-f]*'; }
 	[ "$(problems)" = "" ]
 	[[ $(inside bridge link) == *"master $(bridge)"* ]]
 	kill -KILL "${joined_pid[one]}"
-	! wait "${joined_pid[one]}"
+	if wait "${joined_pid[one]}"; then false; fi
 	run problems
 	[ "${lines[*]}" = "network default: addresses are kept that nobody has any more network default: it is up, and no container is in it" ]
 	problems --repair

@@ -51,7 +51,7 @@ all_good_ones_seen() {
 	run python3 "$BATS_TEST_DIRNAME/frames.py" seen "$WORK/frames" "$WORK/$bridge.pcap" "$WORK/${victim[0]}.pcap"
 	echo "$output"
 	[ "$(grep -c ^good <<<"$output")" -eq 9 ]
-	! grep ^bad <<<"$output"
+	[ -z "$(grep ^bad <<<"$output")" ]
 	# Each of them would have been seen where there are no rules.
 	inside nft delete table bridge "$(inside nft list tables bridge | cut -d' ' -f3)"
 	listeners=()

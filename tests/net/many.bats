@@ -48,10 +48,10 @@ ports() { inside nft -j list map bridge "$(inside nft list tables bridge | cut -
 		for pid in "${pids[@]}"; do
 			sleep "0.$((RANDOM % 10))$((RANDOM % 10))"
 			kill -KILL "$pid"
-			! wait "$pid"
+			if wait "$pid"; then false; fi
 		done
 		# None of them had anything to say against the others.
-		! grep . "$WORK"/storm.*
+		[ -z "$(grep . "$WORK"/storm.*)" ]
 		inside "$join_network" "$CORACLE_ROOT" "$CORACLE_RUNTIME_DIR" default "$(an_id)" last times 1
 		no_network || { cat "$WORK/traces"; false; }
 	done

@@ -216,7 +216,7 @@ refused() {
 	done
 	for port in 7009 7007; do coracle exec intools timeout 2 tftp -g -r word host.coracle $port || true; done
 	await grep -aq word "$WORK/service.udp.7007"
-	! grep -a word "$WORK/service.udp.7009"
+	[ -z "$(grep -a word "$WORK/service.udp.7009")" ]
 	kill "${servers[@]}" 2>/dev/null || true
 	exec {service}>&-
 	coracle rm -f intools inopen
@@ -303,7 +303,7 @@ refused() {
 	silent inside tcp 127.0.0.1 9200
 	silent outside tcp 192.0.2.1 9200
 	free_port :: 9200 tcp
-	! inside nft list ruleset | grep -w 9200
+	[ -z "$(inside nft list ruleset | grep -w 9200)" ]
 	# Connections of before lead nowhere: the address may soon be another's.
 	[ "$(coracle system check --format json)" = "[]" ]
 }
@@ -319,7 +319,7 @@ refused() {
 	[[ $output == *"the firewall does not lead them to where they should go"* ]]
 	coracle rm -f killed
 	coracle run --rm --network default busybox true
-	! inside nft list ruleset | grep -w 9300
+	[ -z "$(inside nft list ruleset | grep -w 9300)" ]
 	[ ! -e "$CORACLE_RUNTIME_DIR"/net/*/n/default/ports/"$number" ]
 	says "hello 192.0.2.2" outside tcp 192.0.2.1 8080
 }

@@ -154,7 +154,7 @@ refused() {
 	chmod 600 "$CORACLE_CONFIG/auth.json"
 	login "$users"
 	[ "$(jq -r .Secret "$HELPER_STORE/$users")" = "wonder land" ]
-	! grep -r d29uZGVyIGxhbmQ "$CORACLE_CONFIG"
+	[ -z "$(grep -r d29uZGVyIGxhbmQ "$CORACLE_CONFIG")" ]
 	coracle pull -q "$users/busybox:1"
 	coracle registry ls | grep "$users.*alice"
 	coracle logout "$users"

@@ -27,7 +27,9 @@ logged() { coracle logs "$1" | grep -q "$2"; }
 	[ "$status" -eq 5 ]
 	run -127 coracle exec worker nothing-here
 	run coracle exec -u 65534 -w /tmp -e X=y worker sh -c 'id -u; pwd; echo $X'
-	[ "${lines[0]}" = 65534 ] && [ "${lines[1]}" = /tmp ] && [ "${lines[2]}" = y ]
+	[ "${lines[0]}" = 65534 ]
+	[ "${lines[1]}" = /tmp ]
+	[ "${lines[2]}" = y ]
 	coracle exec worker sh -c 'echo kept >/kept'
 	[ "$(coracle inspect worker | jq -r '.[0].State.Status')" = running ]
 	coracle wait worker >"$WORK/waited" 3>&- &

@@ -127,7 +127,8 @@ box() { coracle run --rm "$@"; }
 	run box --cpus 1 --memory 200m busybox sh -c 'nproc; grep MemTotal /proc/meminfo'
 	[ "${lines[0]}" = 1 ]
 	kib=$(awk '{print $2}' <<<"${lines[1]}")
-	[ "$kib" -gt 100000 ] && [ "$kib" -lt 204800 ]
+	[ "$kib" -gt 100000 ]
+	[ "$kib" -lt 204800 ]
 	most=$(getconf _NPROCESSORS_ONLN)
 	(( most <= 64 )) || most=64
 	[ "$(box --cpus "$most" busybox nproc)" = "$most" ]

@@ -111,7 +111,8 @@ serve_inside() {
 	[ "$(stat -c '%a %u' "$HERE/out")" = "600 ${AS_USER-0}" ]
 	box killall peer || true
 	run "$PEER" connect "$HERE/out" </dev/null
-	[ "$status" -eq 0 ] && [ -z "$output" ]
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
 	serve_inside /run/out.sock 'wc -c'
 	[ "$(head -c 300000 /dev/zero | "$PEER" connect "$HERE/out")" = 300000 ]
 	# Links mean what they mean inside, however far up they go.
