@@ -60,8 +60,8 @@ const struct option_group security_group = {"Security", security_options};
 static const struct option data_options[] = {
 	{"volume", 'v', "[SOURCE:]PATH[:ro]",
 	 "mount the volume SOURCE at PATH, made where it is missing; without SOURCE an anonymous one. A "
-	 "SOURCE with a / at its beginning is a unix socket of the host, to which "
-	 "connections are relayed",
+	 "SOURCE with / or . at its beginning is the host's: a directory, a file, or a unix socket, to "
+	 "which connections are relayed",
 	 .repeats = true},
 	{"mount", '\0', "KEY=VALUE,...",
 	 "the same in other words: type=volume|bind|tmpfs, source=, target=, readonly, volume-nocopy, "
