@@ -21,10 +21,8 @@
 /* A folder whose attributes are still to be set. */
 struct folder {
 	char *path;
-	int fd; /* -1: it is so far out that it was closed */
-	mode_t mode;
-	int64_t mtime;
-	uint32_t mtime_ns;
+	int fd;                  /* -1: it is so far out that it was closed */
+	struct copy_entry entry; /* of which path and attributes are not kept */
 };
 
 struct copy_writer {
@@ -173,21 +171,21 @@ static int clear_place(int parent, const char *path, struct cor_error *err)
 
 static mode_t permissions(const struct copy_writer *writer, const struct copy_entry *entry)
 {
-	bool keep = !writer->how.hostile || writer->how.owners == COPY_OWNERS_KEPT;
+	/* A file that an ordinary user writes is his own, whatever the entry says: with the bit, others would become him by a program that is not his. */
+	bool keep = !writer->how.hostile || (writer->how.owners == COPY_OWNERS_KEPT && geteuid() == 0);
 
 	return entry->mode & 07777 & ~(keep ? 0 : SET_IDS);
 }
 
 /* An ordinary user cannot give files away. */
-static int give_away(const struct copy_writer *writer, int dir, const char *name, int flags,
-		     const struct copy_entry *entry)
+static int give_away(const struct copy_writer *writer, int fd, const struct copy_entry *entry)
 {
 	bool kept = writer->how.owners == COPY_OWNERS_KEPT;
 	int r;
 
 	if (writer->how.owners == COPY_OWNERS_MINE)
 		return 0;
-	r = fchownat(dir, name, kept ? entry->uid : 0, kept ? entry->gid : 0, flags);
+	r = fchownat(fd, "", kept ? entry->uid : 0, kept ? entry->gid : 0, AT_EMPTY_PATH);
 	return r < 0 && !(kept && errno == EPERM && geteuid() != 0) ? -errno : 0;
 }
 
@@ -222,9 +220,11 @@ static int complete_folder(struct copy_writer *writer, struct folder *folder, st
 		folder->fd >= 0 ? folder->fd : open_place(writer, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	int r = fd < 0 ? fd : 0;
 
-	if (r == 0 && fchmod(fd, folder->mode) < 0)
+	/* Only now: its owner may put something else under a name that we are about to change. */
+	r = r ?: give_away(writer, fd, &folder->entry);
+	if (r == 0 && fchmod(fd, permissions(writer, &folder->entry)) < 0)
 		r = -errno;
-	r = r ?: set_times(fd, folder->mtime, folder->mtime_ns);
+	r = r ?: set_times(fd, folder->entry.mtime, folder->entry.mtime_ns);
 	return r < 0 ? fail(r, path, err) : 0;
 }
 
@@ -258,9 +258,7 @@ static void remember_folder(struct copy_writer *writer, int fd, const struct cop
 	writer->folders[writer->folder_count++] = (struct folder){
 		.path = xstrdup(entry->path),
 		.fd = fd,
-		.mode = permissions(writer, entry),
-		.mtime = entry->mtime,
-		.mtime_ns = entry->mtime_ns,
+		.entry = *entry,
 	};
 }
 
@@ -282,12 +280,13 @@ static int put_folder(struct copy_writer *writer, int parent, const struct copy_
 			return cor_fail(err, COR_BUSY, ENOTDIR,
 					"'%.256s' is no directory, and what would replace it is one",
 					entry->path);
+		if (writer->how.hostile)
+			return 0;
 	}
 	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return fail(errno, entry->path, err);
-	r = give_away(writer, fd, "", AT_EMPTY_PATH, entry);
-	r = r ?: put_attributes(writer, fd, entry);
+	r = put_attributes(writer, fd, entry);
 	if (r < 0)
 		return fail(r, entry->path, err);
 	remember_folder(writer, steal_fd(&fd), entry);
@@ -407,7 +406,7 @@ static int put_file(struct copy_writer *writer, int parent, const struct copy_en
 	}
 	if (writer->file < 0)
 		return fail(errno, entry->path, err);
-	r = give_away(writer, writer->file, "", AT_EMPTY_PATH, entry);
+	r = give_away(writer, writer->file, entry);
 	if (r < 0)
 		return fail(r, entry->path, err);
 	remember_file(writer, entry);
@@ -432,13 +431,16 @@ static int complete_file(struct copy_writer *writer, struct cor_error *err)
 	return r < 0 ? fail(r, writer->path, err) : 0;
 }
 
-/* By name, because such files are not opened: the mode is right from the start, as far as the process's umask lets it be. */
+/* Such files are not opened, so that the mode is right from the start, as far as the process's umask lets it be; what has the name afterwards is held and looked at, since in
+ * a folder that a sender comes back to others may rename. */
 static int make_node(const struct copy_writer *writer, int parent, const char *name,
 		     const struct copy_entry *entry)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
 				    {.tv_sec = entry->mtime, .tv_nsec = entry->mtime_ns}};
 	mode_t mode = (entry->mode & S_IFMT) | permissions(writer, entry);
+	_fd_ int fd = -1;
+	struct stat st;
 	int r;
 
 	if (S_ISLNK(entry->mode))
@@ -447,22 +449,20 @@ static int make_node(const struct copy_writer *writer, int parent, const char *n
 		r = mknodat(parent, name, mode, makedev(entry->major, entry->minor));
 	if (r < 0)
 		return -errno;
-	r = give_away(writer, parent, name, AT_SYMLINK_NOFOLLOW, entry);
-	if (r == 0 && utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		r = -errno;
-	return r;
+	fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if ((st.st_mode & S_IFMT) != (entry->mode & S_IFMT))
+		return -EEXIST;
+	r = give_away(writer, fd, entry);
+	return r < 0 || utimensat(fd, "", times, AT_EMPTY_PATH) == 0 ? r : -errno;
 }
 
 static int put_node(struct copy_writer *writer, int parent, const struct copy_entry *entry,
 		    struct cor_error *err)
 {
-	int r;
+	int r = clear_place(parent, entry->path, err);
 
-	if (writer->how.hostile && (S_ISCHR(entry->mode) || S_ISBLK(entry->mode))) {
-		writer->left_out++;
-		return 0;
-	}
-	r = clear_place(parent, entry->path, err);
 	if (r < 0)
 		return r;
 	r = make_node(writer, parent, last_part(entry->path), entry);
@@ -491,6 +491,11 @@ static int take_entry(void *user, const struct copy_entry *entry, struct cor_err
 	writer->entries++;
 	if (!*entry->path)
 		return put_top(entry, err);
+	/* Under each of its names. */
+	if (writer->how.hostile && (S_ISCHR(entry->mode) || S_ISBLK(entry->mode))) {
+		writer->left_out++;
+		return 0;
+	}
 	parent = find_parent(writer, entry->path, err);
 	if (parent < 0)
 		return parent;

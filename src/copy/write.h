@@ -14,8 +14,9 @@ enum copy_owners {
 struct copy_writing {
 	enum copy_owners owners;
 	/* Whoever sent the entries means harm to who writes: no link below the folder is followed, whoever made it, and a hard link leads only to a file that was
-	 * sent before; devices are left out, and so are extended attributes but user.*; without COPY_OWNERS_KEPT so are set-user-id and set-group-id. Otherwise
-	 * links on the way to an entry are followed as the process sees them. */
+	 * sent before; devices are left out, and so are extended attributes but user.*; set-user-id and set-group-id too, unless root writes with
+	 * COPY_OWNERS_KEPT. A folder that was there stays as it is but for what is put into it. Other permissions are the entries', whatever the umask. Otherwise links
+	 * on the way to an entry are followed as the process sees them. */
 	bool hostile;
 	const char *name; /* of every entry, or of a folder above it (COR_CORRUPT); "": any */
 };

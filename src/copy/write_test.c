@@ -78,10 +78,10 @@ static void assert_text(int dir, const char *name, const char *text)
 
 /* ---- a sender who means harm ---- */
 
-static int write_all(struct fixture *f, const char *name, const struct copy_entry *entries, size_t count,
-		     uint64_t *ret_left_out)
+static int write_as(struct fixture *f, enum copy_owners owners, const char *name,
+		    const struct copy_entry *entries, size_t count, uint64_t *ret_left_out)
 {
-	const struct copy_writing how = {.hostile = true, .name = name};
+	const struct copy_writing how = {.owners = owners, .hostile = true, .name = name};
 	_cleanup_(copy_writer_freep) struct copy_writer *writer = copy_writer_new(f->to, &how);
 	struct copy_sink sink = copy_writer_sink(writer);
 	struct cor_error err;
@@ -93,6 +93,12 @@ static int write_all(struct fixture *f, const char *name, const struct copy_entr
 	if (ret_left_out)
 		*ret_left_out = copy_writer_left_out(writer);
 	return r;
+}
+
+static int write_all(struct fixture *f, const char *name, const struct copy_entry *entries, size_t count,
+		     uint64_t *ret_left_out)
+{
+	return write_as(f, COPY_OWNERS_MINE, name, entries, count, ret_left_out);
 }
 
 #define FILE_ENTRY(p, ...)                                                                                   \
@@ -171,16 +177,108 @@ static void devices_and_set_ids_stay_away(void **state)
 	const struct copy_entry entries[] = {
 		{.path = "disk", .mode = S_IFBLK | 0666, .major = 8},
 		{.path = "null", .mode = S_IFCHR | 0666, .major = 1, .minor = 3},
+		/* Its second name says what kind it is, too. */
+		{.path = "null2", .mode = S_IFCHR | 0666, .hard_link = "null", .links = 2},
 		{.path = "su", .mode = S_IFREG | 06755, .attributes = &capability, .attribute_count = 1},
 	};
 	uint64_t left_out = 0;
 	struct stat st;
 
-	assert_int_equal(write_all(f, "", entries, 3, &left_out), 0);
-	assert_int_equal(left_out, 2);
+	assert_int_equal(write_all(f, "", entries, 4, &left_out), 0);
+	assert_int_equal(left_out, 3);
 	assert_int_equal(faccessat(f->to, "disk", F_OK, 0), -1);
 	assert_int_equal(fstatat(f->to, "su", &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0755);
+}
+
+static void ordinary_users_get_no_set_ids(void **state)
+{
+	struct fixture *f = *state;
+	bool root = geteuid() == 0;
+	const struct copy_entry entries[] = {
+		/* One who cannot be, and one who the user is. */
+		{.path = "other", .mode = S_IFREG | 06755, .uid = 1, .gid = 1},
+		{.path = "own", .mode = S_IFREG | 06755, .uid = 54321, .gid = getegid()},
+	};
+	struct stat st;
+	int r;
+
+	assert_int_equal(fchmod(f->to, 0777), 0);
+	assert_int_equal(fchmod(f->top, 0755), 0);
+	if (root)
+		assert_int_equal(seteuid(54321), 0);
+	r = write_as(f, COPY_OWNERS_KEPT, "", entries, 2, NULL);
+	if (root)
+		assert_int_equal(seteuid(0), 0);
+	assert_int_equal(r, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+		assert_int_equal(fstatat(f->to, entries[i].path, &st, 0), 0);
+		assert_int_equal(st.st_mode & 07777, 0755);
+	}
+	if (!root)
+		return;
+	assert_int_equal(write_as(f, COPY_OWNERS_KEPT, "", entries, 1, NULL), 0);
+	assert_int_equal(fstatat(f->to, "other", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 06755);
+	assert_int_equal(st.st_uid, 1);
+}
+
+static void folders_that_were_there_stay_as_they_are(void **state)
+{
+	static const enum copy_owners owners[] = {COPY_OWNERS_MINE, COPY_OWNERS_KEPT};
+	struct fixture *f = *state;
+	const struct copy_attribute attribute = {"user.x", "x", 1};
+	const struct copy_entry entries[] = {
+		{.path = "etc",
+		 .mode = S_IFDIR | 01777,
+		 .uid = 1,
+		 .mtime = 1,
+		 .attributes = &attribute,
+		 .attribute_count = 1},
+		{.path = "etc/new", .mode = S_IFDIR | 0777, .uid = getuid(), .gid = getgid(), .mtime = 1},
+	};
+	struct stat st;
+
+	assert_int_equal(mkdirat(f->to, "etc", 0750), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(owners); i++) {
+		assert_int_equal(write_as(f, owners[i], "", entries, 2, NULL), 0);
+		assert_int_equal(fstatat(f->to, "etc", &st, 0), 0);
+		assert_int_equal(st.st_mode & 07777, 0750);
+		assert_int_equal(st.st_uid, geteuid());
+		assert_true(st.st_mtime > 1);
+		assert_int_equal(fstatat(f->to, "etc/new", &st, 0), 0);
+		assert_int_equal(st.st_mode & 07777, 0777);
+		assert_int_equal(st.st_mtime, 1);
+	}
+}
+
+/* Until nothing more is done in it: who owns it may put other things into it. */
+static void folders_are_given_away_at_last(void **state)
+{
+	struct fixture *f = *state;
+	const struct copy_writing how = {.owners = COPY_OWNERS_KEPT, .hostile = true};
+	_cleanup_(copy_writer_freep) struct copy_writer *writer = copy_writer_new(f->to, &how);
+	struct copy_sink sink = copy_writer_sink(writer);
+	const struct copy_entry entries[] = {
+		{.path = "d", .mode = S_IFDIR | 02770, .uid = 12, .gid = 34},
+		{.path = "d/link", .mode = S_IFLNK | 0777, .target = "x", .uid = 12, .gid = 34},
+	};
+	struct cor_error err;
+	struct stat st;
+
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+		assert_int_equal(sink.entry(sink.user, &entries[i], &err), 0);
+		assert_int_equal(fstatat(f->to, "d", &st, 0), 0);
+		assert_int_equal(st.st_uid, 0);
+		assert_int_equal(st.st_mode & 07777, 0700);
+	}
+	assert_int_equal(copy_writer_end(writer, &err), 0);
+	assert_int_equal(fstatat(f->to, "d", &st, 0), 0);
+	assert_int_equal(st.st_uid, 12);
+	assert_int_equal(st.st_gid, 34);
+	assert_int_equal(st.st_mode & 07777, 02770);
 }
 
 static void broken_messages(void **state)
@@ -343,6 +441,9 @@ int main(void)
 		TEST(hard_links_lead_to_what_was_sent),
 		TEST(nothing_but_what_was_asked_for),
 		TEST(devices_and_set_ids_stay_away),
+		TEST(ordinary_users_get_no_set_ids),
+		TEST(folders_that_were_there_stay_as_they_are),
+		TEST(folders_are_given_away_at_last),
 		TEST(broken_messages),
 		TEST(whole_trees),
 		TEST(deep_trees),
