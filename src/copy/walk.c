@@ -10,12 +10,15 @@
 #include "copy/message.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #define OPEN_MAX_LEVELS 128
+#define MQUEUE_MAGIC    0x19800202ul /* of Linux's ipc/mqueue.c, which no header tells */
 #define LINKS_BYTES_MAX (64u << 20)
 #define NAMES_MAX       (256u << 20) /* bytes of one folder's names */
 #define VALUES_MAX      (256u << 10) /* bytes of all values of one file */
@@ -353,8 +356,24 @@ static int by_name(const void *a, const void *b, void *names)
 	return strcmp((const char *)names + *(const uint32_t *)a, (const char *)names + *(const uint32_t *)b);
 }
 
+/* What the kernel shows of itself holds nothing that could be kept, and much that cannot be read. Who asks for it by name gets it. */
+static bool is_kernels_own(const struct walker *walker, int fd)
+{
+	static const unsigned long types[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP2_SUPER_MAGIC,
+					      DEVPTS_SUPER_MAGIC, MQUEUE_MAGIC};
+	struct statfs fs;
+
+	if (!walker->depth || fstatfs(fd, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if ((unsigned long)fs.f_type == types[i])
+			return true;
+	return false;
+}
+
 static int push(struct walker *walker, int fd, struct cor_error *err)
 {
+	bool skip = is_kernels_own(walker, fd);
 	struct level *level;
 	int r;
 
@@ -364,7 +383,7 @@ static int push(struct walker *walker, int fd, struct cor_error *err)
 	}
 	level = &walker->levels[walker->depth++];
 	*level = (struct level){.fd = fd, .path_size = strlen(walker->path)};
-	r = read_names(level);
+	r = skip ? 0 : read_names(level);
 	if (r < 0)
 		return fail(walker, r, err);
 	if (level->count)

@@ -23,8 +23,8 @@ struct copy_walk {
 	size_t wanted_size;    /* bytes */
 };
 
-/* Walks what `last`, a name in the folder dir or ".", stands for. COR_NOT_FOUND if nothing. Sockets are left out, and files whose path would be too long are
- * an error. */
+/* Walks what `last`, a name in the folder dir or ".", stands for. COR_NOT_FOUND if nothing. Sockets are left out, and so is what is in the kernel's own file
+ * systems (proc, sysfs, …) below the top; files whose path would be too long are an error. */
 int copy_walk(int dir, const char *last, const struct copy_walk *walk, struct cor_error *err);
 
 /* Fills what stat tells; path and target are the caller's to add. */

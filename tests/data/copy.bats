@@ -371,6 +371,14 @@ fails() {
 	coracle rm ro
 }
 
+@test "the whole root of a running container comes without what the kernel shows of itself" {
+	coracle cp box:/ whole
+	[ "$(cat whole/file)" = one ]
+	[ -d whole/proc ]
+	[ -z "$(ls whole/proc whole/sys | grep -v :)" ]
+	coracle cp box:/ - | tar t >/dev/null
+}
+
 @test "what is not a copy: two containers, no container, nothing" {
 	fails cp box:/file box:/file2
 	[[ $output == *"not copied between containers"* ]]
