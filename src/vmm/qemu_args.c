@@ -123,6 +123,8 @@ static int add_kernel(enum vm_arch arch, const struct vm_spec *spec, struct strv
 	/* Init raises it: from then on errors are worth a line, but what a kernel says of hardware that it misses is not. */
 	strv_add(&words, "loglevel=3");
 	strv_add(&words, "panic=-1");
+	/* One that the kernel makes unasked would be in every container's list of devices. */
+	strv_add(&words, "dummy.numdummies=0");
 	if (arch == VM_X86_64)
 		strv_add(&words, "reboot=t");
 	if (arch == VM_X86_64 && !needs_acpi(spec))

@@ -60,10 +60,10 @@ static void test_x86(void **state)
 	assert_string_equal(after(&args, "-m"), "size=524288k");
 	assert_string_equal(after(&args, "-kernel"), "/proc/self/fd/5");
 	assert_string_equal(after(&args, "-initrd"), "/proc/self/fd/6");
-	assert_string_equal(after(&args, "-append"),
-			    "console=ttyS0 loglevel=3 panic=-1 reboot=t acpi=off lpj=1500000 no_timer_check "
-			    "apic_timer_khz=1000000 tsc=reliable "
-			    "tsc_early_khz=2000000");
+	assert_string_equal(after(&args, "-append"), "console=ttyS0 loglevel=3 panic=-1 dummy.numdummies=0 "
+						     "reboot=t acpi=off lpj=1500000 no_timer_check "
+						     "apic_timer_khz=1000000 tsc=reliable "
+						     "tsc_early_khz=2000000");
 	assert_non_null(str_after(after(&args, "-sandbox"), "on,"));
 	assert_true(strv_contains(&args, "-nodefaults"));
 	assert_true(strv_contains(&args, "-no-user-config"));
@@ -113,8 +113,9 @@ static void test_kvm(void **state)
 	assert_string_equal(after(&args, "-accel"), "kvm");
 	assert_string_equal(after(&args, "-cpu"), "host,vmx=off,svm=off");
 	/* A real processor knows its own rates. */
-	assert_string_equal(after(&args, "-append"),
-			    "console=ttyS0 loglevel=3 panic=-1 reboot=t acpi=off debug a=b");
+	assert_string_equal(
+		after(&args, "-append"),
+		"console=ttyS0 loglevel=3 panic=-1 dummy.numdummies=0 reboot=t acpi=off debug a=b");
 	spec.nested = true;
 	_strv_ struct strv nested = make(VM_X86_64, &spec);
 	assert_string_equal(after(&nested, "-cpu"), "host");
@@ -131,7 +132,8 @@ static void test_arm64(void **state)
 	assert_string_equal(args.items[0], "qemu-system-aarch64");
 	assert_string_equal(after(&args, "-machine"), "virt,gic-version=max,usb=off,its=off");
 	assert_string_equal(after(&args, "-cpu"), "max");
-	assert_string_equal(after(&args, "-append"), "console=ttyAMA0 loglevel=3 panic=-1 lpj=1500000");
+	assert_string_equal(after(&args, "-append"),
+			    "console=ttyAMA0 loglevel=3 panic=-1 dummy.numdummies=0 lpj=1500000");
 	assert_int_equal(count(&args, "virtio-blk-device,"), 1);
 	spec.accelerator = VM_KVM;
 	_strv_ struct strv kvm = make(VM_ARM64, &spec);
