@@ -60,8 +60,8 @@ const struct option_group security_group = {"Security", security_options};
 static const struct option data_options[] = {
 	{"volume", 'v', "[SOURCE:]PATH[:ro]",
 	 "mount the volume SOURCE at PATH, made where it is missing; without SOURCE an anonymous one. A "
-	 "SOURCE with / or . at its beginning is the host's: a directory, a file, or a unix socket, to "
-	 "which connections are relayed",
+	 "SOURCE that begins with / or . is a directory or file of the host (a missing one becomes a "
+	 "directory), or a unix socket, to which connections are relayed",
 	 .repeats = true},
 	{"mount", '\0', "KEY=VALUE,...",
 	 "the same in other words: type=volume|bind|tmpfs, source=, target=, readonly, volume-nocopy, "

@@ -265,13 +265,14 @@ static int receive_tree(struct worker *worker, struct cor_error *err)
 
 static int mount_volumes(const struct container *container, int root, struct cor_error *err)
 {
-	_free_ char *volumes = str_format("%s/volumes/", container->folder);
+	_free_ char *volumes = str_format("%s/volumes/", container->folder),
+		    *shares = str_format("%s/shares/", container->folder);
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < container->spec->mount_count; i++) {
 		const struct oci_mount *m = &container->spec->mounts[i];
 
-		if (m->source && str_after(m->source, volumes))
+		if (m->source && (str_after(m->source, volumes) || str_after(m->source, shares)))
 			r = mount_at(root, m->target, m->source, m->type, &m->options, err);
 	}
 	return r;

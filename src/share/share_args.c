@@ -14,15 +14,17 @@ static void add_c(const struct share_spec *spec, struct strv *args)
 	/* In its language a comma ends a value; the folder is ours and has none. */
 	strv_addf(args,
 		  "source=%s,sandbox=namespace,cache=auto,no_writeback,no_posix_lock,no_flock,xattr,"
-		  "announce_submounts,modcaps=-mknod,log_level=warn",
+		  "announce_submounts,modcaps=-mknod:-setfcap,log_level=warn",
 		  spec->folder);
 }
 
 static void add_rust(const struct share_spec *spec, struct strv *args)
 {
 	static const char *const constant[] = {
-		"--sandbox=namespace",  "--seccomp=kill",   "--cache=auto",     "--xattr",
-		"--announce-submounts", "--modcaps=-mknod", "--log-level=warn",
+		"--sandbox=namespace",  "--seccomp=kill",
+		"--cache=auto",         "--xattr",
+		"--announce-submounts", "--modcaps=-mknod:-setfcap",
+		"--log-level=warn",
 	};
 
 	strv_addf(args, "--fd=%d", spec->listen_fd);

@@ -33,7 +33,7 @@ static void qemus(void **state)
 	assert_string_equal(args.items[3], "-o");
 	assert_non_null(str_after(options, "source=/run/share,sandbox=namespace,"));
 	assert_non_null(strstr(options, ",no_writeback,"));
-	assert_non_null(strstr(options, ",modcaps=-mknod"));
+	assert_non_null(strstr(options, ",modcaps=-mknod:-setfcap"));
 	assert_false(strv_contains(&args, "--sandbox=namespace"));
 }
 
@@ -45,7 +45,7 @@ static void the_rust_one(void **state)
 	assert_true(strv_contains(&args, "--shared-dir=/run/share"));
 	assert_true(strv_contains(&args, "--sandbox=namespace"));
 	assert_true(strv_contains(&args, "--seccomp=kill"));
-	assert_true(strv_contains(&args, "--modcaps=-mknod"));
+	assert_true(strv_contains(&args, "--modcaps=-mknod:-setfcap"));
 	assert_false(strv_contains(&args, "-o"));
 	assert_false(strv_contains(&args, "--writeback"));
 }

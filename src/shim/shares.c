@@ -119,7 +119,7 @@ static int start_one(struct shim *shim, size_t number, struct cor_error *err)
 
 int shares_start(struct shim *shim, struct vm_share *shares, size_t *ret_count, struct cor_error *err)
 {
-	size_t count = shim->maintenance ? 0 : shim->record.shares.count;
+	size_t count = shim->maintenance && !shim->with_volumes ? 0 : shim->record.shares.count;
 	int r = 0;
 
 	*ret_count = count;

@@ -240,6 +240,34 @@ static void test_slots(void **state)
 	assert_int_equal(qemu_args(VM_X86_64, &spec, &fds, &(struct strv){0}, NULL), -EINVAL);
 }
 
+static void test_shares(void **state)
+{
+	struct vm_share shares[8] = {{.tag = "share-0", .fd = 40}, {.tag = "share-1", .fd = 41}};
+	struct vm_memory memory = {.fd = 50};
+	struct vm_spec spec = usual();
+
+	spec.shares = shares;
+	spec.share_count = 2;
+	_strv_ struct strv args = make(VM_X86_64, &spec);
+	assert_string_equal(after(&args, "-machine"), "microvm,acpi=off,isa-serial=on,memory-backend=memory");
+	assert_string_equal(after(&args, "-object"),
+			    "memory-backend-memfd,id=memory,size=536870912,share=on");
+	assert_true(strv_contains(&args, "socket,id=share0,fd=40"));
+	assert_true(strv_contains(&args, "vhost-user-fs-device,chardev=share1,tag=share-1"));
+
+	/* They take slots as all devices do, and one that is saved has none. */
+	for (size_t i = 0; i < 8; i++)
+		shares[i] = (struct vm_share){.tag = "s", .fd = 40};
+	spec.share_count = 8;
+	_strv_ struct strv many = make(VM_X86_64, &spec);
+	assert_non_null(str_after(after(&many, "-machine"), "microvm,acpi=on,"));
+	spec.saved = &memory;
+	assert_int_equal(qemu_args(VM_X86_64, &spec, &fds, &many, NULL), -EINVAL);
+	spec.saved = NULL;
+	shares[0] = (struct vm_share){.tag = "a,b", .fd = 40};
+	assert_int_equal(qemu_args(VM_X86_64, &spec, &fds, &many, NULL), -EINVAL);
+}
+
 static void test_refused(void **state)
 {
 	struct vm_disk disk = {.serial = "root,readonly=off", .base_fd = 8, .overlay_fd = -1};
@@ -266,9 +294,10 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_saved), cmocka_unit_test(test_x86),     cmocka_unit_test(test_kvm),
-		cmocka_unit_test(test_arm64), cmocka_unit_test(test_disks),   cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_nics),  cmocka_unit_test(test_refused), cmocka_unit_test(test_volumes),
+		cmocka_unit_test(test_saved),   cmocka_unit_test(test_x86),    cmocka_unit_test(test_kvm),
+		cmocka_unit_test(test_arm64),   cmocka_unit_test(test_disks),  cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_nics),    cmocka_unit_test(test_shares), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_volumes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,12 @@ box() { coracle run --rm "$@"; }
 		chmod 777 "$SHARED/dir"
 		box --user 1234:567 -v "$SHARED/dir:/data" busybox touch /data/theirs
 		[ "$(stat -c %u:%g "$SHARED/dir/theirs")" = 1234:567 ]
+	else
+		# A namespace with one user knows no other.
+		chmod 777 "$SHARED/dir"
+		run box --user 1234:567 -v "$SHARED/dir:/data" busybox sh -c 'cat /data/file; touch /data/theirs 2>&1'
+		[[ $output == hello*"Invalid argument"* ]]
+		[ ! -e "$SHARED/dir/theirs" ]
 	fi
 }
 
@@ -154,6 +160,33 @@ box() { coracle run --rm "$@"; }
 	[ "$output" = 2000 ]
 	rm -r "$SHARED/dir/tree/40"
 	diff -r "$SHARED/dir/tree" "$SHARED/dir/copy"
+}
+
+@test "git, a compiler and npm work in a shared tree, out of a shared /usr" {
+	[[ -z ${AS_USER-} ]] || skip "once is enough: it takes a while"
+	coracle image load -q <"$top/build/test-images/debian.tar"
+	run -0 box -v /usr:/usr:ro -v "$SHARED/dir:/src" -w /src debian:12 sh -ec '
+		export HOME=/tmp
+		git init -q .; git config user.name a; git config user.email a@b
+		printf "#include <stdio.h>\nint main(void) { puts(\"compiled\"); return 0; }\n" >main.c
+		gcc -o main main.c; ./main
+		git add main.c; git commit -qm first
+		echo "/* */" >>main.c; git status --short -uno; git checkout -q main.c; git status --short -uno
+		git gc -q; git fsck 2>&1
+		mkdir dep app; echo "{\"name\":\"dep\",\"version\":\"1.0.0\"}" >dep/package.json; echo "module.exports = \"required\"" >dep/index.js
+		echo "{\"name\":\"app\",\"version\":\"1.0.0\"}" >app/package.json
+		cd app; npm install --offline --no-audit --no-fund ../dep; node -e "console.log(require(\"dep\"))"'
+	[[ $output == *compiled*" M main.c"*required ]]
+	as_user git -C "$SHARED/dir" -c safe.directory='*' status
+}
+
+@test "cp reaches what is shared, also while the container is stopped" {
+	coracle create --name stopped -v "$SHARED/dir:/data" busybox true
+	coracle cp stopped:/data/file "$WORK/home/copied"
+	[ "$(cat "$WORK/home/copied")" = hello ]
+	coracle cp "$WORK/home/copied" stopped:/data/sub/back
+	[ "$(cat "$SHARED/dir/sub/back")" = hello ]
+	coracle rm stopped
 }
 
 # fileservers: the virtiofsd of this file's containers.
