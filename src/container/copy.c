@@ -10,7 +10,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#define LINKS_MAX 10 /* at a destination, one leading to the next */
+#define LINKS_MAX   10 /* at a destination, one leading to the next */
+#define ARCHIVE_MAX (UINT64_C(1) << 40)
 
 static const struct cor_copy_options usual;
 
@@ -240,7 +241,8 @@ static int write_tar(struct guest_tree *tree, const struct guest_request *reques
 {
 	_cleanup_(copy_tar_freep) struct copy_tar *tar = NULL;
 	struct copy_sink sink;
-	int r = copy_tar_create(fd, &tar, err);
+	const struct copy_tar_options how = {.name = request->name, .max = ARCHIVE_MAX};
+	int r = copy_tar_create(fd, &how, &tar, err);
 
 	if (r < 0)
 		return r;

@@ -3,21 +3,29 @@
 #include "container/copy_tar.h"
 
 #include "base/str.h"
+#include "copy/check.h"
 #include "image/utf8.h"
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#define PIECE_SIZE (1u << 18)
+#define PIECE_SIZE (1u << 18) /* a block of an archive, too */
 
 /* ---- writing ---- */
 
 struct copy_tar {
 	struct archive *archive;
 	struct utf8 utf8;
+	struct copy_check check;
 	uint64_t size, at; /* of the file that is being written */
+	uint64_t max, all; /* of all files */
+	int fd;
+	bool skips; /* nothing is behind fd's offset: what is skipped is a hole */
 	uint8_t *zeros;
 };
 
@@ -28,13 +36,54 @@ static int write_failed(struct copy_tar *tar, struct cor_error *err)
 	return cor_fail_errno(err, code > 0 ? code : EIO, "write the archive");
 }
 
-int copy_tar_create(int fd, struct copy_tar **ret, struct cor_error *err)
+static la_ssize_t on_block(struct archive *archive, void *user, const void *data, size_t size)
+{
+	struct copy_tar *tar = user;
+	ssize_t n;
+
+	/* Blocks are not larger than this. */
+	if (tar->skips && size <= PIECE_SIZE && memcmp(data, tar->zeros, size) == 0 &&
+	    lseek(tar->fd, (off_t)size, SEEK_CUR) >= 0)
+		return (la_ssize_t)size;
+	do
+		n = write(tar->fd, data, size);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		archive_set_error(archive, errno, "write");
+	return n;
+}
+
+/* A hole at the end. */
+static int on_close(struct archive *archive, void *user)
+{
+	struct copy_tar *tar = user;
+
+	if (!tar->skips || ftruncate(tar->fd, lseek(tar->fd, 0, SEEK_CUR)) == 0)
+		return ARCHIVE_OK;
+	archive_set_error(archive, errno, "write");
+	return ARCHIVE_FATAL;
+}
+
+static bool can_skip(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !(fcntl(fd, F_GETFL) & O_APPEND) &&
+	       lseek(fd, 0, SEEK_CUR) >= st.st_size;
+}
+
+int copy_tar_create(int fd, const struct copy_tar_options *options, struct copy_tar **ret,
+		    struct cor_error *err)
 {
 	_cleanup_(copy_tar_freep) struct copy_tar *tar = xcalloc(1, sizeof(*tar));
 	int r = utf8_enter(&tar->utf8, err);
 
 	if (r < 0)
 		return r;
+	tar->check.name = options->name;
+	tar->max = options->max;
+	tar->fd = fd;
+	tar->skips = can_skip(fd);
 	tar->zeros = xcalloc(1, PIECE_SIZE);
 	tar->archive = archive_write_new();
 	if (!tar->archive)
@@ -42,7 +91,7 @@ int copy_tar_create(int fd, struct copy_tar **ret, struct cor_error *err)
 	archive_write_set_format_pax_restricted(tar->archive);
 	archive_write_set_bytes_per_block(tar->archive, (int)PIECE_SIZE);
 	archive_write_set_bytes_in_last_block(tar->archive, 1);
-	if (archive_write_open_fd(tar->archive, fd) != ARCHIVE_OK)
+	if (archive_write_open(tar->archive, tar, NULL, on_block, on_close) != ARCHIVE_OK)
 		return write_failed(tar, err);
 	*ret = steal_ptr(tar);
 	return 0;
@@ -58,6 +107,7 @@ void copy_tar_free(struct copy_tar *tar)
 		archive_write_free(tar->archive);
 	}
 	utf8_leave(&tar->utf8);
+	copy_check_release(&tar->check);
 	free(tar->zeros);
 	free(tar);
 }
@@ -104,19 +154,39 @@ static void fill_header(struct archive_entry *header, const struct copy_entry *e
 					      entry->attributes[i].size);
 }
 
+static int check(struct copy_tar *tar, const struct copy_entry *entry, uint64_t size, struct cor_error *err)
+{
+	int r = copy_check_name(&tar->check, entry, err);
+
+	r = r ?: copy_check_link(&tar->check, entry, err);
+	if (r < 0)
+		return r;
+	if (size > tar->max - tar->all)
+		return cor_fail(
+			err, COR_EXHAUSTED, EFBIG,
+			"'%.200s' has %" PRIu64 " bytes: no more than %" PRIu64
+			" GiB go into an archive, where holes are zeros; copy it to a directory, or keep "
+			"it in a volume",
+			entry->path, size, tar->max >> 30);
+	tar->all += size;
+	return 0;
+}
+
 static int take_entry(void *user, const struct copy_entry *entry, struct cor_error *err)
 {
 	struct copy_tar *tar = user;
+	uint64_t size = S_ISREG(entry->mode) && !entry->hard_link ? entry->size : 0;
 	struct archive_entry *header;
 	int r = fill_up(tar, tar->size, err);
 
+	r = r ?: check(tar, entry, size, err);
 	if (r < 0)
 		return r;
 	header = archive_entry_new();
 	if (!header)
 		return cor_fail(err, COR_EXHAUSTED, ENOMEM, "write the archive: out of memory");
 	fill_header(header, entry);
-	tar->size = S_ISREG(entry->mode) && !entry->hard_link ? entry->size : 0;
+	tar->size = size;
 	tar->at = 0;
 	r = archive_write_header(tar->archive, header);
 	archive_entry_free(header);

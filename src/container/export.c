@@ -13,7 +13,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#define WHITEOUT ".wh."
+#define WHITEOUT   ".wh."
+#define EXPORT_MAX (UINT64_C(1) << 40)
+#define LAYER_MAX  (UINT64_C(256) << 30)
 
 /* Opens and freezes; what follows is of one moment. */
 static int open_still(struct cor_context *ctx, const char *ref, bool still, struct guest_tree *tree,
@@ -47,7 +49,8 @@ static int write_disk(struct guest_tree *tree, int fd, struct cor_error *err)
 	const struct guest_request request = {.path = "/", .name = "", .disk = true, .details = true};
 	_cleanup_(copy_tar_freep) struct copy_tar *tar = NULL;
 	struct copy_sink sink;
-	int r = copy_tar_create(fd, &tar, err);
+	const struct copy_tar_options how = {.name = request.name, .max = EXPORT_MAX};
+	int r = copy_tar_create(fd, &how, &tar, err);
 
 	if (r < 0)
 		return r;
@@ -159,10 +162,11 @@ static int write_layer(void *userdata, int fd, struct cor_error *err)
 	_cleanup_(changes_release) struct changes changes = {0};
 	_cleanup_(copy_tar_freep) struct copy_tar *tar = NULL;
 	struct guest_request request = {.path = "/", .name = "", .disk = true, .details = true};
+	const struct copy_tar_options how = {.name = request.name, .max = LAYER_MAX};
 	struct copy_sink sink;
 	int r = compare(c->tree, &changes, err);
 
-	r = r ?: copy_tar_create(fd, &tar, err);
+	r = r ?: copy_tar_create(fd, &how, &tar, err);
 	if (r < 0)
 		return r;
 	sink = copy_tar_sink(tar);

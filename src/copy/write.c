@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "copy/check.h"
 
 #include <errno.h>
 #include <linux/openat2.h>
@@ -13,10 +14,9 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-#define SET_IDS         (mode_t)(S_ISUID | S_ISGID)
-#define LINKS_BYTES_MAX (64u << 20) /* of the paths that hard links may lead to */
-#define ZEROS_MIN       4096u       /* as many at once are not written */
-#define OPEN_FOLDERS    128u
+#define SET_IDS      (mode_t)(S_ISUID | S_ISGID)
+#define ZEROS_MIN    4096u /* as many at once are not written */
+#define OPEN_FOLDERS 128u
 
 /* A folder whose attributes are still to be set. */
 struct folder {
@@ -38,8 +38,7 @@ struct copy_writer {
 	uint64_t end;           /* of what was written */
 	struct folder *folders; /* each below the one before */
 	size_t folder_count, folder_capacity;
-	char **known; /* a hash table of paths of files with several names */
-	size_t known_count, known_capacity, known_bytes;
+	struct copy_check check;
 	uint64_t entries, bytes, left_out;
 };
 
@@ -48,7 +47,7 @@ struct copy_writer *copy_writer_new(int dir, const struct copy_writing *how)
 	struct copy_writer *writer = xcalloc(1, sizeof(*writer));
 
 	*writer = (struct copy_writer){.dir = dir, .how = *how, .parent = -1, .file = -1};
-	writer->how.name = xstrdup(how->name ? how->name : "");
+	writer->check.name = xstrdup(how->name ? how->name : "");
 	return writer;
 }
 
@@ -70,16 +69,14 @@ void copy_writer_free(struct copy_writer *writer)
 		free(writer->folders[i].path);
 		close_fd(&writer->folders[i].fd);
 	}
-	for (size_t i = 0; i < writer->known_capacity; i++)
-		free(writer->known[i]);
 	close_fd(&writer->parent);
 	close_fd(&writer->file);
 	forget_attributes(writer);
 	free(writer->parent_path);
 	free(writer->path);
 	free(writer->folders);
-	free(writer->known);
-	free((char *)(uintptr_t)writer->how.name);
+	free((char *)(uintptr_t)writer->check.name);
+	copy_check_release(&writer->check);
 	free(writer);
 }
 
@@ -293,57 +290,7 @@ static int put_folder(struct copy_writer *writer, int parent, const struct copy_
 	return 0;
 }
 
-/* ---- files with several names ---- */
-
-static char **known_slot(const struct copy_writer *writer, const char *path)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	size_t i;
-
-	for (const char *p = path; *p; p++)
-		hash = (hash ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
-	for (i = (size_t)(hash >> 16) & (writer->known_capacity - 1);
-	     writer->known[i] && strcmp(writer->known[i], path) != 0;)
-		i = (i + 1) & (writer->known_capacity - 1);
-	return &writer->known[i];
-}
-
-static bool is_known(const struct copy_writer *writer, const char *path)
-{
-	return writer->known_capacity && *known_slot(writer, path);
-}
-
-static void grow_known(struct copy_writer *writer)
-{
-	char **old = writer->known;
-	size_t count = writer->known_capacity;
-
-	writer->known_capacity = count ? 2 * count : 256;
-	writer->known = xcalloc(writer->known_capacity, sizeof(*writer->known));
-	for (size_t i = 0; i < count; i++)
-		if (old[i])
-			*known_slot(writer, old[i]) = old[i];
-	free(old);
-}
-
-static int note_known(struct copy_writer *writer, const struct copy_entry *entry, struct cor_error *err)
-{
-	char **slot;
-
-	if (!writer->how.hostile || entry->links < 2)
-		return 0;
-	if (2 * writer->known_count >= writer->known_capacity)
-		grow_known(writer);
-	slot = known_slot(writer, entry->path);
-	if (*slot)
-		return 0;
-	*slot = xstrdup(entry->path);
-	writer->known_count++;
-	writer->known_bytes += sizeof(*slot) + strlen(entry->path);
-	return writer->known_bytes > LINKS_BYTES_MAX
-		       ? cor_fail(err, COR_EXHAUSTED, EFBIG, "too many files with several names")
-		       : 0;
-}
+/* ---- the other kinds ---- */
 
 static int put_hard_link(struct copy_writer *writer, int parent, const struct copy_entry *entry,
 			 struct cor_error *err)
@@ -353,10 +300,6 @@ static int put_hard_link(struct copy_writer *writer, int parent, const struct co
 	const char *last = last_part(entry->hard_link);
 	int r;
 
-	if (writer->how.hostile && !is_known(writer, entry->hard_link))
-		return cor_fail(err, COR_CORRUPT, EXDEV,
-				"'%.256s' is a hard link to '%.256s', which was not sent before", entry->path,
-				entry->hard_link);
 	if (strcmp(entry->path, entry->hard_link) == 0)
 		return 0;
 	above = xstrndup(entry->hard_link,
@@ -369,8 +312,6 @@ static int put_hard_link(struct copy_writer *writer, int parent, const struct co
 		return r;
 	return linkat(dir, last, parent, last_part(entry->path), 0) < 0 ? fail(errno, entry->path, err) : 0;
 }
-
-/* ---- the other kinds ---- */
 
 /* What is set once the contents are there: writing takes capabilities away. */
 static void remember_file(struct copy_writer *writer, const struct copy_entry *entry)
@@ -410,7 +351,7 @@ static int put_file(struct copy_writer *writer, int parent, const struct copy_en
 	if (r < 0)
 		return fail(r, entry->path, err);
 	remember_file(writer, entry);
-	return note_known(writer, entry, err);
+	return 0;
 }
 
 static int complete_file(struct copy_writer *writer, struct cor_error *err)
@@ -466,7 +407,7 @@ static int put_node(struct copy_writer *writer, int parent, const struct copy_en
 	if (r < 0)
 		return r;
 	r = make_node(writer, parent, last_part(entry->path), entry);
-	return r < 0 ? fail(r, entry->path, err) : note_known(writer, entry, err);
+	return r < 0 ? fail(r, entry->path, err) : 0;
 }
 
 /* ---- the sink ---- */
@@ -483,11 +424,9 @@ static int take_entry(void *user, const struct copy_entry *entry, struct cor_err
 	int r = complete_file(writer, err), parent;
 
 	r = r ?: complete_folders(writer, entry->path, err);
+	r = r ?: copy_check_name(&writer->check, entry, err);
 	if (r < 0)
 		return r;
-	if (!copy_path_below(entry->path, writer->how.name))
-		return cor_fail(err, COR_CORRUPT, EBADMSG, "'%.256s' came, which nobody asked for",
-				entry->path);
 	writer->entries++;
 	if (!*entry->path)
 		return put_top(entry, err);
@@ -496,6 +435,9 @@ static int take_entry(void *user, const struct copy_entry *entry, struct cor_err
 		writer->left_out++;
 		return 0;
 	}
+	r = writer->how.hostile ? copy_check_link(&writer->check, entry, err) : 0;
+	if (r < 0)
+		return r;
 	parent = find_parent(writer, entry->path, err);
 	if (parent < 0)
 		return parent;

@@ -142,3 +142,24 @@ setup() {
 	await coracle exec box true
 	kill $reader
 }
+
+@test "holes: a file of an archive keeps them; more of them than an archive may have is refused before anything is written" {
+	coracle run --name holes busybox sh -c 'truncate -s 1G /small; echo end >>/small; mkdir /h; truncate -s 2199023255552 /h/huge'
+	coracle cp holes:/small - >small.tar
+	[ "$(stat -c %b small.tar)" -lt 10000 ]
+	tar xOf small.tar small | tail -c 4 | grep -qx end
+	run --separate-stderr coracle cp holes:/h -
+	[ "$status" -ne 0 ]
+	[ "${#output}" -lt 2000 ]
+	[[ $stderr == *"'h/huge' has 2199023255552 bytes: no more than 1024 GiB"* ]]
+	run coracle export -o huge.tar holes
+	[ "$status" -ne 0 ]
+	[[ $output == *"holes are zeros"* ]]
+	[ ! -e huge.tar ]
+	run coracle commit holes huge:1
+	[ "$status" -ne 0 ]
+	[[ $output == *"no more than 256 GiB"* ]]
+	coracle cp holes:/h .
+	[ "$(stat -c %s h/huge)" = $((2 << 40)) ]
+	coracle rm holes
+}
