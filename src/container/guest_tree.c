@@ -15,7 +15,8 @@
 #define NAP_MS            20
 #define REFUSALS_MAX      3
 #define FREEZE_MS         15000
-#define TAG_REQUEST_ITEMS 0x12 /* ReceiveTreeRequest.items */
+#define SILENCE_MS        300000 /* a guest writes what is in its memory before it says that all was written */
+#define TAG_REQUEST_ITEMS 0x12   /* ReceiveTreeRequest.items */
 
 /* ---- reaching the guest ---- */
 
@@ -43,6 +44,13 @@ static int start_machine(struct guest_tree *tree, struct cor_error *err)
 	return r;
 }
 
+static int busy(const struct guest_tree *tree, struct cor_error *err)
+{
+	return cor_fail(err, COR_BUSY, EAGAIN,
+			"container '%s' is busy: somebody else copies files into or out of it",
+			tree->record.name);
+}
+
 /* -EAGAIN while somebody else reaches the container's files. */
 static int reach(struct guest_tree *tree, struct cor_error *err)
 {
@@ -52,12 +60,18 @@ static int reach(struct guest_tree *tree, struct cor_error *err)
 	if (r < 0)
 		return cor_fail_errno(err, r, "container '%s': lock", tree->record.name);
 	if (r == 1 && container_lock_is_maintenance(tree->roots, id))
-		return cor_fail(err, COR_BUSY, EAGAIN,
-				"container '%s' is busy: somebody else copies files into or out of it",
-				tree->record.name);
+		return busy(tree, err);
 	tree->running = r == 1;
-	if (r == 1)
-		return shim_connect(tree->roots, id, &tree->client, err);
+	if (r == 1) {
+		r = shim_connect(tree->roots, id, &tree->client, err);
+		/* It signs its lock a moment after it took it, but before it listens; by now it may have ended. */
+		if (container_is_locked(tree->roots, id) == 1 &&
+		    !container_lock_is_maintenance(tree->roots, id))
+			return r;
+		shim_client_free(tree->client);
+		tree->client = NULL;
+		return busy(tree, err);
+	}
 	r = start_machine(tree, err);
 	/* Somebody was faster, which the next look shows, or has a volume, which it does not. */
 	return r < 0 && err->status == COR_BUSY && ++tree->refused < REFUSALS_MAX ? -EAGAIN : r;
@@ -72,7 +86,7 @@ int guest_tree_open(struct cor_context *ctx, const char *ref, bool disk_alone, s
 	char id[ID_SIZE];
 	int r;
 
-	*tree = (struct guest_tree){.roots = &ctx->roots, .disk_alone = disk_alone};
+	*tree = (struct guest_tree){.roots = &ctx->roots, .disk_alone = disk_alone, .silence_ms = SILENCE_MS};
 	err = err ? err : &own;
 	r = container_find(&ctx->roots, ref, id, err);
 	r = r ?: container_record_read(&ctx->roots, id, &tree->record, err);
@@ -127,6 +141,11 @@ static int result(const struct guest_tree *tree, const struct cor_error *status,
 				tree->record.name);
 	if (status->status == COR_UNAVAILABLE)
 		return gone(tree, err);
+	if (status->status == COR_TIMEOUT)
+		return cor_fail(err, COR_TIMEOUT, ETIMEDOUT,
+				"the guest of '%s' does not answer: its console is in `coracle logs --boot "
+				"%s`, and `coracle rm -f %s` ends it",
+				tree->record.name, tree->record.name, tree->record.name);
 	if (err)
 		*err = *status;
 	return -(status->err ? status->err : EIO);
@@ -162,6 +181,7 @@ int guest_tree_stat(struct guest_tree *tree, const char *path, struct guest_file
 /* ---- from the guest ---- */
 
 struct receiving {
+	struct guest_tree *tree;
 	struct stream stream;
 	struct copy_unpacker unpacker;
 	struct cor_error failure; /* ours */
@@ -171,9 +191,13 @@ static void on_items(struct rpc_call *call, const uint8_t *data, size_t size, vo
 {
 	struct receiving *receiving = user;
 
-	if (receiving->failure.status == COR_OK &&
-	    copy_unpack(&receiving->unpacker, data, size, &receiving->failure) < 0)
+	if (receiving->failure.status != COR_OK)
+		return;
+	if (copy_unpack(&receiving->unpacker, data, size, &receiving->failure) < 0)
 		rpc_call_cancel(call);
+	else
+		/* From when the sink has taken it. */
+		rpc_call_deadline(call, receiving->tree->silence_ms);
 }
 
 static void on_received(struct rpc_call *call, const struct cor_error *status, void *user)
@@ -190,7 +214,7 @@ int guest_tree_receive(struct guest_tree *tree, const struct guest_request *want
 	static const struct rpc_call_events events = {.on_message = on_items, .on_end = on_received};
 	Coracle__Agent__V1__SendTreeRequest request = CORACLE__AGENT__V1__SEND_TREE_REQUEST__INIT;
 	struct rpc_call_options options = {.timeout_ms = RPC_NO_DEADLINE, .max_message = COPY_MESSAGE_MAX};
-	struct receiving receiving = {.unpacker.sink = *sink};
+	struct receiving receiving = {.tree = tree, .unpacker.sink = *sink};
 	int r;
 
 	request.container_id = tree->record.id;
@@ -209,6 +233,7 @@ int guest_tree_receive(struct guest_tree *tree, const struct guest_request *want
 		return r;
 	rpc_call_send_message(receiving.stream.call, &request.base);
 	rpc_call_half_close(receiving.stream.call);
+	rpc_call_deadline(receiving.stream.call, tree->silence_ms);
 	while (!receiving.stream.done)
 		uv_run(&tree->client->loop, UV_RUN_ONCE);
 	if (receiving.failure.status != COR_OK)
@@ -246,7 +271,27 @@ static void on_sent(struct rpc_call *call, const struct cor_error *status, void 
 	sending->stream.status = *status;
 }
 
-/* The loop turns at least once for each message, so that an early end is heard. */
+/* The loop turns at least once for each message, so that an early end is heard. Whoever reads the files may have taken his time since the last one. */
+static void wait_for_room(struct guest_sending *sending)
+{
+	size_t before = SIZE_MAX;
+
+	if (sending->stream.done)
+		return;
+	rpc_call_deadline(sending->stream.call, sending->tree->silence_ms);
+	uv_run(&sending->tree->client->loop, UV_RUN_NOWAIT);
+	while (!sending->stream.done) {
+		size_t queued = rpc_call_queued(sending->stream.call);
+
+		if (queued <= RPC_HIGH_WATER)
+			return;
+		if (queued < before)
+			rpc_call_deadline(sending->stream.call, sending->tree->silence_ms);
+		before = queued;
+		uv_run(&sending->tree->client->loop, UV_RUN_ONCE);
+	}
+}
+
 static int send_items(void *user, const void *head, size_t head_size, const void *body, size_t body_size,
 		      struct cor_error *err)
 {
@@ -260,9 +305,7 @@ static int send_items(void *user, const void *head, size_t head_size, const void
 	} else if (!sending->stream.done) {
 		rpc_call_send_parts(sending->stream.call, start, n, head, head_size);
 	}
-	uv_run(&sending->tree->client->loop, UV_RUN_NOWAIT);
-	while (!sending->stream.done && rpc_call_queued(sending->stream.call) > RPC_HIGH_WATER)
-		uv_run(&sending->tree->client->loop, UV_RUN_ONCE);
+	wait_for_room(sending);
 	if (!sending->stream.done)
 		return 0;
 	return result(sending->tree, &sending->stream.status, err) ?: gone(sending->tree, err);
@@ -306,8 +349,10 @@ int guest_sending_end(struct guest_sending *sending, uint64_t *ret_bytes, struct
 
 	if (r < 0)
 		return r;
-	if (!sending->stream.done)
+	if (!sending->stream.done) {
 		rpc_call_half_close(sending->stream.call);
+		rpc_call_deadline(sending->stream.call, sending->tree->silence_ms);
+	}
 	while (!sending->stream.done)
 		uv_run(&sending->tree->client->loop, UV_RUN_ONCE);
 	*ret_bytes = sending->bytes;

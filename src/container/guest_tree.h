@@ -16,6 +16,7 @@ struct guest_tree {
 	bool disk_alone;
 	unsigned refused;         /* how often a machine would not start because something was in use */
 	bool running;             /* a process of it may change files meanwhile */
+	uint64_t silence_ms;      /* for how long a guest may neither say nor take anything */
 	struct rpc_call *freeze;  /* that keeps its processes from running; NULL: none does */
 	struct cor_error unfroze; /* why it ended */
 };
@@ -36,6 +37,8 @@ struct guest_file {
 	char *target; /* of a symbolic link: the absolute path that it leads to, or, where nothing is there, what it says; the caller's */
 };
 int guest_tree_stat(struct guest_tree *tree, const char *path, struct guest_file *ret, struct cor_error *err);
+
+/* These end with COR_TIMEOUT when the guest is silent for too long; however long it all takes, and who gives or takes the files on this side, is not counted. */
 
 /* As SendTreeRequest of agent.proto. */
 struct guest_request {
