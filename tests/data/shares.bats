@@ -23,6 +23,7 @@ setup() {
 	as_user sh -c "echo hello >$SHARED/dir/file"
 }
 teardown() {
+	umount "$SHARED/dir/sub" 2>/dev/null || true
 	rm -rf "$SHARED/dir"
 }
 
@@ -187,6 +188,21 @@ box() { coracle run --rm "$@"; }
 	coracle cp "$WORK/home/copied" stopped:/data/sub/back
 	[ "$(cat "$SHARED/dir/sub/back")" = hello ]
 	coracle rm stopped
+}
+
+@test "file systems below a share belong to it: full, read-only and apart from each other" {
+	[[ -z ${AS_USER-} ]] || skip "only root mounts"
+	mount -t tmpfs -o size=256k none "$SHARED/dir/sub"
+	run box -v "$SHARED/dir:/data" busybox sh -c 'dd if=/dev/zero of=/data/sub/fill bs=64k count=100 2>&1; rm /data/sub/fill; echo kept >/data/sub/file; [ $(stat -c %d /data) != $(stat -c %d /data/sub) ] && echo apart'
+	[[ $output == *"No space left on device"*apart ]]
+	[ "$(cat "$SHARED/dir/sub/file")" = kept ]
+	# All below is read-only with it, also for a guest that lets itself write.
+	run box --privileged -v "$SHARED/dir:/data:ro" busybox sh -c 'echo x >/data/sub/file; mount -o remount,bind,rw /data/sub && echo remounted; echo x >/data/sub/file; cat /data/sub/file'
+	[[ $output == *"Read-only file system"*remounted*"Read-only file system"*kept ]]
+	mount -o remount,ro "$SHARED/dir/sub"
+	run box -v "$SHARED/dir/sub:/data" busybox sh -c 'echo x >/data/file'
+	[[ $output == *"Read-only file system"* ]]
+	umount "$SHARED/dir/sub"
 }
 
 # fileservers: the virtiofsd of this file's containers.
