@@ -15,7 +15,8 @@ struct saved {
 	int state_fd; /* the end of the pipe that feeds the VMM */
 };
 
-/* User ids for VMMs: above what anybody gives to people or user namespaces, below where 32-bit tools turn negative. */
+/* User ids for VMMs: above what anybody gives to people or user namespaces, below where 32-bit tools turn negative: 2^24 from here on for VMMs, the
+ * next 2^24 for passt (passt_uid), and the first one after those for e2fsck (CHECK_UID of volume/fsck.c). */
 #define VMM_UID_BASE 2000000000u
 
 /* Of a card of a saved machine, by its place, until it gets its own. */

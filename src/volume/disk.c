@@ -54,6 +54,21 @@ static int lock(int fd, int operation)
 	return 0;
 }
 
+/* A guest's machine cannot change it, and nothing of ours does. */
+static int check_size(int data_dir, const char *name, const struct stat *st, struct cor_error *err)
+{
+	_volume_ struct volume volume = {0};
+	int r = volume_read(data_dir, name, &volume, err);
+
+	if (r < 0 || (uint64_t)st->st_size == volume.size)
+		return r;
+	return cor_fail(
+		err, COR_CORRUPT, EUCLEAN,
+		"the disk of volume '%s' is damaged: it has %llu bytes and not %llu: restore it from a "
+		"copy, or give it its size with truncate(1) and run `coracle volume check --repair %s`",
+		name, (unsigned long long)st->st_size, (unsigned long long)volume.size, name);
+}
+
 int volume_disk_open(int data_dir, const char *name, bool read_only, int *ret_fd, struct cor_error *err)
 {
 	_free_ char *path = str_format("volumes/%s/disk", name);
@@ -73,6 +88,9 @@ int volume_disk_open(int data_dir, const char *name, bool read_only, int *ret_fd
 		return cor_fail(err, COR_BUSY, EBUSY, "volume '%s' is in use", name);
 	if (r < 0)
 		return cor_fail_errno(err, r, "lock volume '%s'", name);
+	r = check_size(data_dir, name, &st, err);
+	if (r < 0)
+		return r;
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }

@@ -9,7 +9,7 @@
 int volume_disk_make(int fd, const struct volume *volume, struct cor_error *err);
 
 /* Opens the disk for a machine and takes its flock, alone to write or shared to read, which holds as long as the descriptor or a copy of it is open
- * somewhere: so until the VMM has ended, whoever else has died. COR_BUSY when others have it. */
+ * somewhere: so until the VMM has ended, whoever else has died. COR_BUSY when others have it; COR_CORRUPT when it has not the size of the record. */
 int volume_disk_open(int data_dir, const char *name, bool read_only, int *ret_fd, struct cor_error *err);
 
 /* The same, of a disk whose file system is whole as far as can be told: one of which there is reason for doubt is checked first, and what a journal holds is replayed for

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The child's root is an empty file system in memory, with the folders of programs and the one disk bound into it. Root's child becomes a user that nobody else is, who owns the disk meanwhile;
- * an ordinary user's gets a user namespace. Where namespaces cannot be had, the system call filter and the limits are what is left, and a message says so. */
+ * an ordinary user's gets a user namespace. Where namespaces cannot be had nothing is checked. Between the parent and e2fsck, which is the first process of a PID namespace, a keeper waits: when
+ * the parent dies or kills it, e2fsck dies, and with it all that it may have started. */
 #include "volume/fsck.h"
 
 #include "base/clock.h"
@@ -25,13 +26,21 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define CHECK_UID  2016777216u /* above those of VMMs */
+#define CHECK_UID  2033554432u /* above those of VMMs and of passt: shim/saved.h says where each begins */
 #define MEMORY_MAX (UINT64_C(2) << 30)
 #define TEXT_MAX   65536u /* of what e2fsck says; the rest is read and thrown away */
 #define DISK_FD    3
+#define PARENT_FD  4
 #define ROOT       "/tmp"
 #define DISK       "/disk"
-#define DISK_NO_NS "/proc/self/fd/3"
+#define DISK_PROC  "/proc/self/fd/3"
+#define GRACE_MS   5000 /* for what was killed */
+
+/* Exit statuses that e2fsck does not have (e2fsck(8): a sum of bits without 64). */
+#define NO_PROGRAM 64
+#define NO_WALLS   65
+#define NO_CHILD   66
+#define KILLED     67
 
 /* ---- the superblock (ext4 documentation, "Super Block") ---- */
 
@@ -122,7 +131,7 @@ static int bind_file(const char *path, const char *target)
 static int open_again(void)
 {
 	char path[PATH_MAX];
-	ssize_t n = readlink(DISK_NO_NS, path, sizeof(path) - 1);
+	ssize_t n = readlink(DISK_PROC, path, sizeof(path) - 1);
 	struct stat was, is;
 	int fd;
 
@@ -164,13 +173,20 @@ static int enter_root(void)
 	return 0;
 }
 
-static int limit(unsigned seconds)
+static int limit(unsigned seconds, off_t size)
 {
 	const struct {
 		int what;
 		rlim_t value;
-	} limits[] = {{RLIMIT_AS, MEMORY_MAX}, {RLIMIT_CPU, seconds}, {RLIMIT_CORE, 0}, {RLIMIT_NOFILE, 64}};
+	} limits[] = {{RLIMIT_AS, MEMORY_MAX},
+		      {RLIMIT_CPU, seconds},
+		      {RLIMIT_CORE, 0},
+		      {RLIMIT_NOFILE, 64},
+		      {RLIMIT_FSIZE, (rlim_t)size}};
 
+	/* A file system that says that it is larger than its disk would make it so. */
+	if (signal(SIGXFSZ, SIG_DFL) == SIG_ERR)
+		return -errno;
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
 		if (setrlimit((__rlimit_resource_t)limits[i].what,
 			      &(struct rlimit){limits[i].value, limits[i].value}) < 0)
@@ -183,8 +199,6 @@ static int filter(void)
 {
 	static const char *const calls[] = {
 		"access",
-		"clone",
-		"clone3",
 		"arch_prctl",
 		"brk",
 		"clock_gettime",
@@ -257,12 +271,35 @@ static int filter(void)
 		if (number >= 0)
 			r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 0);
 	}
+	/* Threads, but no processes. What clone3 makes cannot be told from here; the C library then takes clone. */
+	r = r
+		    ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+					SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	r = r ?: seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	r = r ?: seccomp_load(ctx);
 	seccomp_release(ctx);
 	return r;
 }
 
-_Noreturn static void child(int disk, int out, enum fsck_mode mode, unsigned seconds)
+static int drop_rights(void)
+{
+	const uid_t id = CHECK_UID;
+
+	if (geteuid() == 0 &&
+	    (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0))
+		return -errno;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+/* Other ids take that wish away, so that this comes after them. Who is gone already has no death to be told of. */
+static int die_with(int pidfd)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return -errno;
+	return poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, 0) == 0 ? 0 : -ESRCH;
+}
+
+_Noreturn static void check(enum fsck_mode mode, unsigned seconds, int keeper)
 {
 	char *const environment[] = {(char[]){"PATH=/usr/sbin:/sbin:/usr/bin:/bin"}, (char[]){"LC_ALL=C"},
 				     NULL};
@@ -270,32 +307,21 @@ _Noreturn static void child(int disk, int out, enum fsck_mode mode, unsigned sec
 					       [FSCK_REPLAY] = {"-p", "-E", "journal_only"},
 					       [FSCK_REPAIR] = {"-f", "-y"}};
 	char *argv[7] = {(char[]){"e2fsck"}};
-	bool root = geteuid() == 0;
-	uid_t uid = root ? CHECK_UID : getuid();
-	gid_t gid = root ? CHECK_UID : getgid();
-	int r, null = open("/dev/null", O_RDWR), walls;
+	struct stat st;
+	size_t count = 1;
+	int r = enter_root();
 
+	if (r < 0) {
+		dprintf(1, "%s\n", strerror(-r));
+		_exit(NO_WALLS);
+	}
 	for (size_t i = 0; words[mode][i]; i++)
-		argv[i + 1] = (char *)(uintptr_t)words[mode][i];
-	/* Its own copy first, so that no number is overwritten before it was used. */
-	disk = fcntl(disk, F_DUPFD, 10);
-	out = fcntl(out, F_DUPFD, 10);
-	if (dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || dup2(disk, DISK_FD) < 0)
-		_exit(126);
-	syscall(SYS_close_range, DISK_FD + 1, ~0u, 0);
-	setsid();
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	walls = root ? 0 : enter_user_namespace(uid, gid);
-	walls = walls ?: enter_root();
-	if (walls < 0)
-		dprintf(1, "no walls around e2fsck: %s\n", strerror(-walls));
-	argv[words[mode][2] ? 4 : 3] = walls < 0 ? (char[]){DISK_NO_NS} : (char[]){DISK};
-	r = limit(seconds);
-	if (r == 0 && root &&
-	    (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0))
-		r = -errno;
-	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		r = -errno;
+		argv[count++] = (char *)(uintptr_t)words[mode][i];
+	argv[count] = (char[]){DISK};
+	r = fstat(DISK_FD, &st) < 0 ? -errno : limit(seconds, st.st_size);
+	r = r ?: drop_rights();
+	r = r ?: die_with(keeper);
+	close(keeper);
 	r = r ?: filter();
 	if (r == 0) {
 		execve("/usr/sbin/e2fsck", argv, environment);
@@ -303,52 +329,102 @@ _Noreturn static void child(int disk, int out, enum fsck_mode mode, unsigned sec
 		r = -errno;
 	}
 	dprintf(1, "cannot run e2fsck: %s\n", strerror(-r));
-	_exit(r == -ENOENT ? 127 : 126);
+	_exit(r == -ENOENT ? NO_PROGRAM : NO_CHILD);
+}
+
+_Noreturn static void keep(int disk, int out, int parent, enum fsck_mode mode, unsigned seconds)
+{
+	int null = open("/dev/null", O_RDWR), keeper, status, r;
+	sigset_t none;
+	pid_t pid;
+
+	/* Its own copy first, so that no number is overwritten before it was used. */
+	disk = fcntl(disk, F_DUPFD, 10);
+	out = fcntl(out, F_DUPFD, 10);
+	parent = fcntl(parent, F_DUPFD, 10);
+	if (dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || dup2(disk, DISK_FD) < 0 ||
+	    dup2(parent, PARENT_FD) < 0)
+		_exit(NO_CHILD);
+	syscall(SYS_close_range, PARENT_FD + 1, ~0u, 0);
+	setsid();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGCHLD, SIG_DFL);
+	r = geteuid() == 0 ? 0 : enter_user_namespace(geteuid(), getegid());
+	if (r == 0 && unshare(CLONE_NEWPID) < 0)
+		r = -errno;
+	if (r < 0) {
+		dprintf(1, "%s\n", strerror(-r));
+		_exit(NO_WALLS);
+	}
+	keeper = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (keeper < 0 || die_with(PARENT_FD) < 0)
+		_exit(NO_CHILD);
+	close(PARENT_FD);
+	pid = fork();
+	if (pid == 0)
+		check(mode, seconds, keeper);
+	close(DISK_FD);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		_exit(NO_CHILD);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : KILLED);
 }
 
 /* ---- its parent ---- */
 
-/* Reads what it says until it ends; kills it when it takes too long. The status as of waitpid, or -errno. */
-static int await(pid_t pid, int out, unsigned seconds, char *text, int *ret_status)
+/* What there is to read now, behind what was read; the rest of a long text is thrown away. 0 at the end, else positive or -errno. */
+static ssize_t read_text(int out, char *text, size_t *size)
 {
-	uint64_t until = clock_monotonic_ns() + seconds * UINT64_C(1000000000);
-	size_t size = 0;
 	char rest[4096];
-	int r = 0;
+	bool full = *size == TEXT_MAX;
+	ssize_t n = read(out, full ? rest : text + *size, full ? sizeof(rest) : TEXT_MAX - *size);
 
-	for (;;) {
-		uint64_t now = clock_monotonic_ns();
-		struct pollfd wait = {.fd = out, .events = POLLIN};
-		bool full = size == TEXT_MAX;
-		ssize_t n;
-
-		if (now >= until || poll(&wait, 1, (int)((until - now) / 1000000) + 1) == 0) {
-			kill(pid, SIGKILL);
-			r = -ETIMEDOUT;
-			break;
-		}
-		n = read(out, full ? rest : text + size, full ? sizeof(rest) : TEXT_MAX - size);
-		if (n == 0 || (n < 0 && errno != EINTR))
-			break;
-		size += full || n < 0 ? 0 : (size_t)n;
-	}
-	text[size] = '\0';
-	while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
-		;
-	return r;
+	if (n > 0 && !full)
+		*size += (size_t)n;
+	return n < 0 ? -errno : n;
 }
 
-/* What it found, or did: the exit status is a sum of bits (e2fsck(8)). */
+/* True when it ended within that time; what it says meanwhile is read. */
+static bool await(int pidfd, int out, uint64_t until, char *text, size_t *size)
+{
+	for (;;) {
+		uint64_t now = clock_monotonic_ns();
+		struct pollfd wait[] = {{.fd = pidfd, .events = POLLIN}, {.fd = out, .events = POLLIN}};
+		int n = now >= until ? 0 : poll(wait, 2, (int)((until - now) / 1000000) + 1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		if (wait[1].revents && read_text(out, text, size) == 0)
+			out = -1; /* Who closes it need not have ended. */
+		if (wait[0].revents)
+			break;
+	}
+	while (out >= 0 && read_text(out, text, size) > 0)
+		;
+	return true;
+}
+
+/* What it found, or did. */
 static int judge(int status, enum fsck_mode mode, const char *text, bool *ret_repaired, struct cor_error *err)
 {
-	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : KILLED;
 
-	if (str_after(text, "no walls"))
-		log_warning("%.*s", (int)strcspn(text, "\n"), text);
 	log_debug("e2fsck: status %d: %s", status, text);
-	if (code == 127)
+	if (code == NO_PROGRAM)
 		return cor_fail(err, COR_UNSUPPORTED, ENOENT,
 				"it must be checked, and there is no e2fsck: install the package e2fsprogs");
+	if (code == NO_WALLS)
+		return cor_fail(
+			err, COR_UNSUPPORTED, EPERM,
+			"it must be checked, which needs namespaces, and there are none for this user "
+			"(%.*s): allow them (sysctl user.max_user_namespaces, "
+			"kernel.unprivileged_userns_clone) or check it as root",
+			(int)MIN(strcspn(text, "\n"), (size_t)100), text);
+	if (code == NO_CHILD)
+		return cor_fail(err, COR_INTERNAL, ECHILD, "its file system could not be checked: %.*s",
+				(int)MIN(strcspn(text, "\n"), (size_t)200), text);
 	if (code == 0 || (mode != FSCK_LOOK && (code & ~3) == 0)) {
 		if (ret_repaired)
 			*ret_repaired = code != 0;
@@ -358,19 +434,41 @@ static int judge(int status, enum fsck_mode mode, const char *text, bool *ret_re
 	return cor_fail(err, COR_CORRUPT, EUCLEAN, "its file system is damaged");
 }
 
+/* The keeper's end, by itself or killed. *ret_status as of waitpid, or -errno. */
+static int reap(pid_t pid, int out, unsigned seconds, char *text, int *ret_status)
+{
+	uint64_t until = clock_monotonic_ns() + seconds * UINT64_C(1000000000);
+	_fd_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	size_t size = 0;
+	bool ended = pidfd >= 0 && await(pidfd, out, until, text, &size);
+	int r = pidfd < 0 ? -errno : ended ? 0 : -ETIMEDOUT;
+
+	text[size] = '\0';
+	if (!ended)
+		kill(pid, SIGKILL);
+	if (!ended && pidfd >= 0 && poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, GRACE_MS) <= 0)
+		return r;
+	while (waitpid(pid, ret_status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return r;
+}
+
 static int run(int fd, enum fsck_mode mode, unsigned seconds, bool *ret_repaired, struct cor_error *err)
 {
 	_free_ char *text = xmalloc(TEXT_MAX + 1);
+	_fd_ int own = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	int out[2], status = 0, r;
 	pid_t pid;
 
-	if (pipe2(out, O_CLOEXEC) < 0)
-		return cor_fail_errno(err, errno, "pipe");
+	if (own < 0 || pipe2(out, O_CLOEXEC) < 0)
+		return cor_fail_errno(err, errno, "check its file system");
+	(void)fd_set_nonblocking(out[0], true);
 	pid = fork();
 	if (pid == 0)
-		child(fd, out[1], mode, seconds);
+		keep(fd, out[1], own, mode, seconds);
 	close(out[1]);
-	r = pid < 0 ? -errno : await(pid, out[0], seconds, text, &status);
+	r = pid < 0 ? -errno : reap(pid, out[0], seconds, text, &status);
 	close(out[0]);
 	if (r == -ETIMEDOUT)
 		return cor_fail(err, COR_TIMEOUT, ETIMEDOUT,

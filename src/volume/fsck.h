@@ -21,5 +21,5 @@ enum fsck_mode {
 	FSCK_REPAIR, /* all that can be */
 };
 /* fd is open for reading, and but for FSCK_LOOK for writing, and nobody else has the disk. Blocks for at most seconds. 0; COR_CORRUPT when it is damaged (after FSCK_REPAIR: still), COR_TIMEOUT,
- * COR_UNSUPPORTED without e2fsck. *ret_repaired, which may be NULL: something was. */
+ * COR_UNSUPPORTED without e2fsck or without namespaces to run it in. *ret_repaired, which may be NULL: something was. */
 int volume_fsck(int fd, enum fsck_mode mode, unsigned seconds, bool *ret_repaired, struct cor_error *err);

@@ -127,6 +127,24 @@ static void test_one_writer_or_many_readers(void **state)
 	assert_int_equal(volume_disk_open(fixture->dir, "v", true, &reader, NULL), -ENOENT);
 }
 
+static void test_a_disk_has_its_size(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *path = "volumes/v/disk";
+	struct cor_error err = {0};
+	_fd_ int disk = -1, fd = -1;
+
+	assert_int_equal(create(fixture, &(struct volume_wish){.name = "v", .size = GIB}, NULL), 1);
+	disk = openat(fixture->dir, path, O_RDWR | O_CLOEXEC);
+	for (int more = -1; more <= 1; more += 2) {
+		assert_int_equal(ftruncate(disk, (off_t)GIB + more), 0);
+		assert_int_equal(volume_disk_open(fixture->dir, "v", true, &fd, &err), -EUCLEAN);
+		assert_int_equal(err.status, COR_CORRUPT);
+		assert_non_null(strstr(err.msg, "1073741824"));
+	}
+	assert_int_equal(volume_remove(fixture->dir, "v", NULL), 0);
+}
+
 static void test_leftovers_go_but_not_those_of_the_living(void **state)
 {
 	struct fixture *fixture = *state;
@@ -168,6 +186,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_large_ones_are_small, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_wishes_that_make_no_sense, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_one_writer_or_many_readers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_disk_has_its_size, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_leftovers_go_but_not_those_of_the_living, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_anonymous_and_shared, set_up, tear_down),

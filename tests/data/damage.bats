@@ -98,6 +98,35 @@ killed_writer() {
 	coracle volume rm v
 }
 
+@test "a file system that says that it is larger than its volume does not make the disk larger" {
+	coracle volume create --size 200m large
+	coracle volume create --size 100m v
+	# A transaction for a block that is not there.
+	dd if=/dev/urandom of="$WORK/block" bs=4096 count=1 2>/dev/null
+	debugfs -w -f - "$(disk large)" <<-END
+		jo
+		jw -b 51000 $WORK/block
+		jc
+	END
+	dd if="$(disk large)" of="$(disk v)" bs=1M count=100 conv=sparse 2>/dev/null
+	dumpe2fs -h "$(disk v)" 2>/dev/null | grep needs_recovery
+	[ "$(stat -c %s "$(disk v)")" -eq $((100 << 20)) ]
+	run coracle volume check v
+	[ "$status" -eq 1 ]
+	[[ $output == *"volume 'v': its file system is damaged"* ]]
+	[ "$(stat -c %s "$(disk v)")" -eq $((100 << 20)) ]
+	run coracle run --rm -v v:/data:ro busybox true
+	[ "$status" -eq 125 ]
+	run coracle volume check --repair v
+	[ "$(stat -c %s "$(disk v)")" -eq $((100 << 20)) ]
+	# A file that is larger than the record says is told before anything looks into it.
+	truncate -s 300m "$(disk large)"
+	run coracle run --rm -v large:/data busybox true
+	[ "$status" -eq 125 ]
+	[[ $output == *"the disk of volume 'large' is damaged: it has 314572800 bytes and not 209715200"* ]]
+	coracle volume rm v large
+}
+
 @test "the first copy is cut off: it begins anew, and nothing of it is seen by half" {
 	volume_image
 	for delay in 0.2 0.6 1.0; do
