@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -199,41 +200,84 @@ int dir_open_make(int dir, const char *path, mode_t mode, int *ret_fd)
 	return 0;
 }
 
-static int remove_children(int fd)
+/* The removal of a tree, which may be deeper than a process has descriptors or stack: what is below LEVELS_MAX moves up into the top folder and waits there for the next round. */
+struct removal {
+	int top;
+	unsigned moved;
+};
+
+#define LEVELS_MAX 64u
+
+/* A name that something else in the top folder has is no use, unless that is an empty folder, which goes. */
+static int move_up(struct removal *removal, int dir, const char *name)
 {
-	_fd_ int own = fd;
-	_dir_ DIR *d = fdopendir(own);
+	char up[32];
+
+	do {
+		snprintf(up, sizeof(up), ".deep-%u", removal->moved++);
+		if (renameat(dir, name, removal->top, up) == 0 || errno == ENOENT)
+			return 0;
+	} while (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR);
+	return -errno;
+}
+
+static int remove_folder(int dir, const char *name)
+{
+	return unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int remove_entry(struct removal *removal, int dir, const char *name, unsigned level);
+
+static int remove_children(struct removal *removal, int dir, const char *path, unsigned level)
+{
+	_fd_ int own = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	_dir_ DIR *d = own < 0 ? NULL : fdopendir(own);
 	struct dirent *entry;
 	int r = 0;
 
 	if (!d)
-		return -errno;
+		return errno == ENOENT ? 0 : -errno;
 	steal_fd(&own);
-	while (errno = 0, (entry = readdir(d))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		r = tree_remove(dirfd(d), entry->d_name);
-		if (r < 0)
-			return r;
-	}
-	return errno ? -errno : 0;
+	while (r == 0 && (errno = 0, (entry = readdir(d))))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			r = remove_entry(removal, dirfd(d), entry->d_name, level);
+	return r ?: -errno;
+}
+
+static int remove_entry(struct removal *removal, int dir, const char *name, unsigned level)
+{
+	int r;
+
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	if (level == LEVELS_MAX && remove_folder(dir, name) < 0)
+		return move_up(removal, dir, name);
+	r = remove_children(removal, dir, name, level + 1);
+	return r ?: remove_folder(dir, name);
 }
 
 int tree_remove(int dir, const char *path)
 {
-	int fd, r;
+	struct removal removal = {.top = -1};
+	_fd_ int top = -1;
+	unsigned moved;
+	int r;
 
 	if (unlinkat(dir, path, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return -errno;
-	fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
+	top = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (top < 0)
 		return errno == ENOENT ? 0 : -errno;
-	r = remove_children(fd);
-	if (r < 0)
-		return r;
-	return unlinkat(dir, path, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+	removal.top = top;
+	do {
+		moved = removal.moved;
+		r = remove_children(&removal, top, ".", 1);
+	} while (r == 0 && removal.moved != moved);
+	return r ?: remove_folder(dir, path);
 }
 
 static int open_resolved(int dir, const char *path, int flags, mode_t mode, uint64_t resolve)

@@ -35,7 +35,7 @@ int dir_sync_files(int dir);
 /* Opens a directory, making it and its parents first. *ret_fd is O_DIRECTORY. */
 int dir_open_make(int dir, const char *path, mode_t mode, int *ret_fd);
 
-/* Removes a file or a whole tree, never through a symbolic link. What is not there is no error. */
+/* Removes a file or a whole tree, however deep, never through a symbolic link. What is not there is no error. Where that fails, folders may have changed their places in what is left of it. */
 int tree_remove(int dir, const char *path);
 
 /* openat2 with RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS: the path is resolved as if root were "/", so that neither ".."

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <cmocka.h>
 
@@ -66,6 +67,37 @@ static void test_trees(void **state)
 	assert_int_equal(tree_remove(folder->fd, "t"), 0);
 	assert_int_equal(faccessat(folder->fd, "a/keep", F_OK, 0), 0);
 	assert_int_equal(tree_remove(folder->fd, "t"), 0);
+}
+
+/* Deeper than a path may be long, a process may have files open, and a stack is deep; and the names that the removal would use are there. */
+static void test_deep_trees(void **state)
+{
+	struct folder *folder = *state;
+	struct rlimit limit;
+	int fd = -1;
+
+	assert_int_equal(dir_open_make(folder->fd, "t/.deep-0/x", 0700, &fd), 0);
+	close_fd(&fd);
+	assert_int_equal(dir_open_make(folder->fd, "t/.deep-2", 0700, &fd), 0);
+	close_fd(&fd);
+	assert_int_equal(file_write_atomic(folder->fd, "t/.deep-1", "x", 1, 0600), 0);
+	fd = openat(folder->fd, "t", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (unsigned i = 0; i < 5000; i++) {
+		int next = -1;
+
+		assert_int_equal(dir_open_make(fd, "a", 0700, &next), 0);
+		if (i % 50 == 0)
+			assert_int_equal(dir_make_all(fd, "b/c", 0700), 0);
+		assert_int_equal(file_write_new(fd, "f", "x", 1, 0400), 0);
+		close(fd);
+		fd = next;
+	}
+	close_fd(&fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){128, limit.rlim_max}), 0);
+	assert_int_equal(tree_remove(folder->fd, "t"), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(faccessat(folder->fd, "t", F_OK, AT_SYMLINK_NOFOLLOW), -1);
 }
 
 static void test_resolution_stays_inside(void **state)
@@ -137,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_replace_and_read, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_trees, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(test_deep_trees, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_resolution_stays_inside, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_new_files, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_types_that_the_file_system_does_not_tell, make_folder,

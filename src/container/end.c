@@ -217,7 +217,7 @@ static int remove_container(struct cor_context *ctx, const char *ref, bool force
 	struct cor_error error = {0};
 	_fd_ int lock = -1;
 	char id[ID_SIZE];
-	int r = container_find(&ctx->roots, ref, id, err);
+	int r = container_find(&ctx->roots, ref, id, err), files;
 
 	if (r < 0)
 		return r;
@@ -239,13 +239,14 @@ static int remove_container(struct cor_context *ctx, const char *ref, bool force
 				"container '%s' is running: stop it first or use 'rm -f'", ref);
 	if (r < 0)
 		return pass_on(err, &error, r);
-	/* Before the container, so that who is killed in between can be asked again. */
+	/* Before the container, so that who is killed in between can be asked again. A volume that would not go does not keep it: that is nobody's then, and `volume prune` takes it. */
 	if (volumes || record.auto_remove)
 		r = container_volumes_remove(&ctx->roots, &record, err);
 	else
 		r = 0;
 	/* --rm may have removed it meanwhile, which is what was wanted. */
-	return r ?: container_remove_files(&ctx->roots, id, record.name, err);
+	files = container_remove_files(&ctx->roots, id, record.name, r < 0 ? NULL : err);
+	return r ?: files;
 }
 
 int cor_container_remove(struct cor_context *ctx, const char *ref, bool force, struct cor_error *err)

@@ -87,6 +87,7 @@ int container_remove_itself(const struct roots *roots, const struct container_re
 			    struct cor_error *err)
 {
 	int r = container_volumes_remove(roots, record, err);
+	int files = container_remove_files(roots, record->id, record->name, r < 0 ? NULL : err);
 
-	return r ?: container_remove_files(roots, record->id, record->name, err);
+	return r ?: files;
 }

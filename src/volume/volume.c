@@ -14,8 +14,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define RECORD_MAX (1u << 20)
-#define ASIDE      ".new-"
+#define RECORD_MAX   (1u << 20)
+#define ASIDE        ".new-"
+#define USAGE_LEVELS 256u
 
 /* ---- the folder ---- */
 
@@ -112,27 +113,28 @@ int volume_names(int data_dir, struct strv *ret, struct cor_error *err)
 	return 0;
 }
 
-static uint64_t folder_usage(int dir)
+/* Takes the folder. What a guest hides below USAGE_LEVELS folders is not counted. */
+static uint64_t folder_usage(int fd, unsigned level)
 {
-	int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_fd_ int own = fd;
 	_dir_ DIR *stream = own < 0 ? NULL : fdopendir(own);
 	struct dirent *entry;
 	uint64_t size = 0;
 
 	if (!stream)
-		close_fd(&own);
-	while (stream && (entry = readdir(stream))) {
-		_fd_ int sub = -1;
+		return 0;
+	steal_fd(&own);
+	while ((entry = readdir(stream))) {
 		struct stat st;
 
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
 		    fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		size += (uint64_t)st.st_blocks * 512;
-		if (S_ISDIR(st.st_mode))
-			sub = openat(dirfd(stream), entry->d_name,
-				     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		size += sub >= 0 ? folder_usage(sub) : 0;
+		if (S_ISDIR(st.st_mode) && level < USAGE_LEVELS)
+			size += folder_usage(openat(dirfd(stream), entry->d_name,
+						    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
+					     level + 1);
 	}
 	return size;
 }
@@ -140,9 +142,10 @@ static uint64_t folder_usage(int dir)
 uint64_t volume_usage(int data_dir, const char *name)
 {
 	_free_ char *path = str_format("volumes/%s", name);
-	_fd_ int dir = volume_name_valid(name) ? open_beneath(data_dir, path, O_RDONLY | O_DIRECTORY, 0) : -1;
 
-	return dir < 0 ? 0 : folder_usage(dir);
+	return volume_name_valid(name)
+		       ? folder_usage(open_beneath(data_dir, path, O_RDONLY | O_DIRECTORY, 0), 1)
+		       : 0;
 }
 
 /* ---- making ---- */

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <cmocka.h>
 
@@ -179,6 +180,31 @@ static void test_anonymous_and_shared(void **state)
 	assert_int_equal(fstatat(fixture->dir, "volumes/s/disk", &st, 0), -1);
 }
 
+/* A guest makes them. */
+static void test_deep_folders(void **state)
+{
+	static const char *const options[] = {"shared=true", NULL};
+	struct fixture *fixture = *state;
+	struct rlimit limit;
+	int fd;
+
+	assert_int_equal(create(fixture, &(struct volume_wish){.name = "s", .options = options}, NULL), 1);
+	fd = openat(fixture->dir, "volumes/s/data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (unsigned i = 0; i < 5000; i++) {
+		int next = -1;
+
+		assert_int_equal(dir_open_make(fd, "a", 0700, &next), 0);
+		close(fd);
+		fd = next;
+	}
+	close(fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){512, limit.rlim_max}), 0);
+	assert_true(volume_usage(fixture->dir, "s") > 0);
+	assert_int_equal(volume_remove(fixture->dir, "s", NULL), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +216,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_leftovers_go_but_not_those_of_the_living, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_anonymous_and_shared, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_deep_folders, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,6 +162,21 @@ killed_writer() {
 	[ -z "$(ls "$CORACLE_ROOT/volumes")" ]
 }
 
+@test "a volume that cannot be removed does not keep its container" {
+	coracle create --name has -v /data busybox true
+	local volume
+	volume=$(coracle volume ls -q)
+	mount --bind /dev/null "$(disk "$volume")"
+	run coracle rm -v has
+	umount "$CORACLE_ROOT"/volumes/.new-*/disk
+	[ "$status" -eq 1 ]
+	[[ $output == *"remove volume '$volume': "* ]]
+	[ -z "$(coracle ls -aq)" ]
+	# What was left of it goes with the next look.
+	[ -z "$(coracle volume ls -q)" ]
+	[ -z "$(ls "$CORACLE_ROOT/volumes")" ]
+}
+
 @test "what a guest left in place of its folder leads nowhere" {
 	coracle volume create --size 1g v
 	debugfs -w -R 'symlink data /etc' "$(disk v)" 2>/dev/null
