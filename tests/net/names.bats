@@ -272,6 +272,7 @@ default-route $bridge no" ]
 	exec {open}<>"$WORK/resolved"
 	resolved $(join_network two) <&"$open" >"$WORK/two.out" &
 	await grep -q 10.209 "$WORK/two.out"
+	await grep -q default-route "$WORK/asked"
 	[ "$(cut -d' ' -f1 "$WORK/asked" | xargs)" = "dns domain default-route" ]
 	resolved "$CORACLE" system dns rm coracle
 	[ "$(tail -n 1 "$WORK/asked")" = "revert $bridge" ]
