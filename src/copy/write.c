@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An entry's parent is opened by its path and kept for the entries after it. A folder gets its permissions and times when an entry comes that is not below it, since
+/* A folder gets its permissions and times when an entry comes that is not below it, since
  * what is written into it changes its times, and it may not be writable for its owner. */
 #include "copy/write.h"
 
 #include "base/file.h"
 #include "base/str.h"
 #include "copy/check.h"
+#include "copy/place.h"
 
 #include <errno.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -26,10 +25,8 @@ struct folder {
 };
 
 struct copy_writer {
-	int dir;
 	struct copy_writing how;
-	int parent; /* of the last entry; -1 */
-	char *parent_path;
+	struct copy_place place;
 	/* The file that is being written; of its entry only what is kept here is good. */
 	int file;
 	char *path;
@@ -46,7 +43,8 @@ struct copy_writer *copy_writer_new(int dir, const struct copy_writing *how)
 {
 	struct copy_writer *writer = xcalloc(1, sizeof(*writer));
 
-	*writer = (struct copy_writer){.dir = dir, .how = *how, .parent = -1, .file = -1};
+	*writer = (struct copy_writer){.how = *how, .file = -1};
+	copy_place_init(&writer->place, dir, how->hostile);
 	writer->check.name = xstrdup(how->name ? how->name : "");
 	return writer;
 }
@@ -69,99 +67,14 @@ void copy_writer_free(struct copy_writer *writer)
 		free(writer->folders[i].path);
 		close_fd(&writer->folders[i].fd);
 	}
-	close_fd(&writer->parent);
+	copy_place_release(&writer->place);
 	close_fd(&writer->file);
 	forget_attributes(writer);
-	free(writer->parent_path);
 	free(writer->path);
 	free(writer->folders);
 	free((char *)(uintptr_t)writer->check.name);
 	copy_check_release(&writer->check);
 	free(writer);
-}
-
-static int fail(int error, const char *path, struct cor_error *err)
-{
-	return cor_fail_errno(err, error, "write '%.256s'", *path ? path : ".");
-}
-
-/* ---- finding the place ---- */
-
-/* Below the folder. A descriptor or -errno. */
-static int open_place(const struct copy_writer *writer, const char *path, int flags)
-{
-	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC),
-		.resolve =
-			writer->how.hostile ? RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS : RESOLVE_NO_MAGICLINKS,
-	};
-	int fd;
-
-	do
-		fd = (int)syscall(SYS_openat2, writer->dir, *path ? path : ".", &how, sizeof(how));
-	while (fd < 0 && errno == EAGAIN);
-	return fd < 0 ? -errno : fd;
-}
-
-static const char *last_part(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-static int make_parents(const struct copy_writer *writer, const char *path)
-{
-	for (const char *p = path, *slash; p; p = slash ? slash + 1 : NULL) {
-		_free_ char *above = xstrndup(path, p > path ? (size_t)(p - path) - 1 : 0), *name = NULL;
-		_fd_ int fd = open_place(writer, above, O_PATH | O_DIRECTORY);
-
-		slash = strchr(p, '/');
-		name = xstrndup(p, slash ? (size_t)(slash - p) : strlen(p));
-		if (fd < 0)
-			return fd;
-		if (mkdirat(fd, name, 0755) < 0 && errno != EEXIST)
-			return -errno;
-	}
-	return open_place(writer, path, O_PATH | O_DIRECTORY);
-}
-
-/* The folder that holds the entry; kept for the next one. */
-static int find_parent(struct copy_writer *writer, const char *path, struct cor_error *err)
-{
-	const char *last = last_part(path);
-	size_t size = last > path ? (size_t)(last - path) - 1 : 0;
-	int fd;
-
-	if (writer->parent >= 0 && strlen(writer->parent_path) == size &&
-	    strncmp(writer->parent_path, path, size) == 0)
-		return writer->parent;
-	close_fd(&writer->parent);
-	free(writer->parent_path);
-	writer->parent_path = xstrndup(path, size);
-	fd = open_place(writer, writer->parent_path, O_PATH | O_DIRECTORY);
-	if (fd == -ENOENT)
-		fd = make_parents(writer, writer->parent_path);
-	if (fd == -ELOOP || fd == -EXDEV)
-		return cor_fail(err, COR_CORRUPT, ELOOP,
-				"'%.256s' would be written through a symbolic link: nothing is", path);
-	if (fd < 0)
-		return fail(fd, path, err);
-	writer->parent = fd;
-	return fd;
-}
-
-/* Takes away what has the entry's name. */
-static int clear_place(int parent, const char *path, struct cor_error *err)
-{
-	struct stat st;
-
-	if (fstatat(parent, last_part(path), &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : fail(errno, path, err);
-	if (S_ISDIR(st.st_mode))
-		return cor_fail(err, COR_BUSY, EISDIR,
-				"'%.256s' is a directory, and what would replace it is none", path);
-	return unlinkat(parent, last_part(path), 0) < 0 && errno != ENOENT ? fail(errno, path, err) : 0;
 }
 
 /* ---- attributes ---- */
@@ -213,8 +126,9 @@ static int set_times(int fd, int64_t mtime, uint32_t mtime_ns)
 static int complete_folder(struct copy_writer *writer, struct folder *folder, struct cor_error *err)
 {
 	_free_ char *path = folder->path;
-	_fd_ int fd =
-		folder->fd >= 0 ? folder->fd : open_place(writer, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	_fd_ int fd = folder->fd >= 0
+			      ? folder->fd
+			      : copy_place_open(&writer->place, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	int r = fd < 0 ? fd : 0;
 
 	/* Only now: its owner may put something else under a name that we are about to change. */
@@ -222,7 +136,7 @@ static int complete_folder(struct copy_writer *writer, struct folder *folder, st
 	if (r == 0 && fchmod(fd, permissions(writer, &folder->entry)) < 0)
 		r = -errno;
 	r = r ?: set_times(fd, folder->entry.mtime, folder->entry.mtime_ns);
-	return r < 0 ? fail(r, path, err) : 0;
+	return r < 0 ? copy_place_fail(r, path, err) : 0;
 }
 
 /* Those that `path` is not below; NULL: all. */
@@ -262,7 +176,7 @@ static void remember_folder(struct copy_writer *writer, int fd, const struct cop
 static int put_folder(struct copy_writer *writer, int parent, const struct copy_entry *entry,
 		      struct cor_error *err)
 {
-	const char *name = last_part(entry->path);
+	const char *name = copy_path_last(entry->path);
 	_fd_ int fd = -1;
 	struct stat st;
 	int r;
@@ -270,9 +184,9 @@ static int put_folder(struct copy_writer *writer, int parent, const struct copy_
 	/* Our own until it is complete. */
 	if (mkdirat(parent, name, 0700) < 0) {
 		if (errno != EEXIST)
-			return fail(errno, entry->path, err);
+			return copy_place_fail(errno, entry->path, err);
 		if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return fail(errno, entry->path, err);
+			return copy_place_fail(errno, entry->path, err);
 		if (!S_ISDIR(st.st_mode))
 			return cor_fail(err, COR_BUSY, ENOTDIR,
 					"'%.256s' is no directory, and what would replace it is one",
@@ -282,10 +196,10 @@ static int put_folder(struct copy_writer *writer, int parent, const struct copy_
 	}
 	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return fail(errno, entry->path, err);
+		return copy_place_fail(errno, entry->path, err);
 	r = put_attributes(writer, fd, entry);
 	if (r < 0)
-		return fail(r, entry->path, err);
+		return copy_place_fail(r, entry->path, err);
 	remember_folder(writer, steal_fd(&fd), entry);
 	return 0;
 }
@@ -297,20 +211,22 @@ static int put_hard_link(struct copy_writer *writer, int parent, const struct co
 {
 	_free_ char *above = NULL;
 	_fd_ int dir = -1;
-	const char *last = last_part(entry->hard_link);
+	const char *last = copy_path_last(entry->hard_link);
 	int r;
 
 	if (strcmp(entry->path, entry->hard_link) == 0)
 		return 0;
 	above = xstrndup(entry->hard_link,
 			 last > entry->hard_link ? (size_t)(last - entry->hard_link) - 1 : 0);
-	dir = open_place(writer, above, O_PATH | O_DIRECTORY);
+	dir = copy_place_open(&writer->place, above, O_PATH | O_DIRECTORY);
 	if (dir < 0)
-		return fail(dir, entry->hard_link, err);
-	r = clear_place(parent, entry->path, err);
+		return copy_place_fail(dir, entry->hard_link, err);
+	r = copy_place_clear(parent, entry->path, err);
 	if (r < 0)
 		return r;
-	return linkat(dir, last, parent, last_part(entry->path), 0) < 0 ? fail(errno, entry->path, err) : 0;
+	return linkat(dir, last, parent, copy_path_last(entry->path), 0) < 0
+		       ? copy_place_fail(errno, entry->path, err)
+		       : 0;
 }
 
 /* What is set once the contents are there: writing takes capabilities away. */
@@ -335,21 +251,21 @@ static void remember_file(struct copy_writer *writer, const struct copy_entry *e
 static int put_file(struct copy_writer *writer, int parent, const struct copy_entry *entry,
 		    struct cor_error *err)
 {
-	const char *name = last_part(entry->path);
+	const char *name = copy_path_last(entry->path);
 	int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, r = 0;
 
 	writer->file = openat(parent, name, flags, 0600);
 	if (writer->file < 0 && errno == EEXIST) {
-		r = clear_place(parent, entry->path, err);
+		r = copy_place_clear(parent, entry->path, err);
 		if (r < 0)
 			return r;
 		writer->file = openat(parent, name, flags, 0600);
 	}
 	if (writer->file < 0)
-		return fail(errno, entry->path, err);
+		return copy_place_fail(errno, entry->path, err);
 	r = give_away(writer, writer->file, entry);
 	if (r < 0)
-		return fail(r, entry->path, err);
+		return copy_place_fail(r, entry->path, err);
 	remember_file(writer, entry);
 	return 0;
 }
@@ -364,12 +280,12 @@ static int complete_file(struct copy_writer *writer, struct cor_error *err)
 		return 0;
 	/* What nothing covers is a hole. */
 	if (writer->end < entry->size && ftruncate(fd, (off_t)entry->size) < 0)
-		return fail(errno, writer->path, err);
+		return copy_place_fail(errno, writer->path, err);
 	if (fchmod(fd, permissions(writer, entry)) < 0)
-		return fail(errno, writer->path, err);
+		return copy_place_fail(errno, writer->path, err);
 	r = put_attributes(writer, fd, entry);
 	r = r ?: set_times(fd, entry->mtime, entry->mtime_ns);
-	return r < 0 ? fail(r, writer->path, err) : 0;
+	return r < 0 ? copy_place_fail(r, writer->path, err) : 0;
 }
 
 /* Such files are not opened, so that the mode is right from the start, as far as the process's umask lets it be; what has the name afterwards is held and looked at, since in
@@ -402,12 +318,12 @@ static int make_node(const struct copy_writer *writer, int parent, const char *n
 static int put_node(struct copy_writer *writer, int parent, const struct copy_entry *entry,
 		    struct cor_error *err)
 {
-	int r = clear_place(parent, entry->path, err);
+	int r = copy_place_clear(parent, entry->path, err);
 
 	if (r < 0)
 		return r;
-	r = make_node(writer, parent, last_part(entry->path), entry);
-	return r < 0 ? fail(r, entry->path, err) : 0;
+	r = make_node(writer, parent, copy_path_last(entry->path), entry);
+	return r < 0 ? copy_place_fail(r, entry->path, err) : 0;
 }
 
 /* ---- the sink ---- */
@@ -438,7 +354,7 @@ static int take_entry(void *user, const struct copy_entry *entry, struct cor_err
 	r = writer->how.hostile ? copy_check_link(&writer->check, entry, err) : 0;
 	if (r < 0)
 		return r;
-	parent = find_parent(writer, entry->path, err);
+	parent = copy_place_parent(&writer->place, entry->path, err);
 	if (parent < 0)
 		return parent;
 	if (entry->hard_link)
@@ -473,7 +389,7 @@ static int take_data(void *user, uint64_t offset, const void *data, size_t size,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return fail(n < 0 ? errno : ENOSPC, writer->path, err);
+			return copy_place_fail(n < 0 ? errno : ENOSPC, writer->path, err);
 		p += n;
 		offset += (uint64_t)n;
 		size -= (size_t)n;
