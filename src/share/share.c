@@ -27,7 +27,9 @@
 #define PLACE      "/run"
 #define FOLDER     PLACE "/share"
 #define END_MS     1000
-#define OPEN_FILES 1000000u /* that root's may have */
+#define OPEN_FILES 1000000u /* that root's may have … */
+#define FILES_PART                                                                                           \
+	32 /* … but no more than such a part of what all of the host may: a guest decides how many it has */
 
 char *share_program(void)
 {
@@ -74,10 +76,21 @@ struct child {
 	char *const *argv;
 	int listen_fd, messages;
 	bool root;
+	rlim_t most_files; /* of root's */
 	uid_t uid;
 	gid_t gid;
 	pid_t parent;
 };
+
+static rlim_t most_files(void)
+{
+	_free_ char *text = NULL;
+	unsigned long long all = 0;
+
+	if (file_read(AT_FDCWD, "/proc/sys/fs/file-max", 64, &text, NULL) == 0)
+		all = strtoull(text, NULL, 10);
+	return all ? (rlim_t)(all / FILES_PART) : OPEN_FILES;
+}
 
 static int write_text(const char *path, const char *text)
 {
@@ -157,10 +170,10 @@ static int set_limits(const struct child *child)
 
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return -errno;
-	if (child->root && files.rlim_max < OPEN_FILES)
-		setrlimit(RLIMIT_NOFILE, &(struct rlimit){OPEN_FILES, OPEN_FILES});
-	else
-		setrlimit(RLIMIT_NOFILE, &(struct rlimit){files.rlim_max, files.rlim_max});
+	if (child->root)
+		files.rlim_max = MIN(MAX(files.rlim_max, OPEN_FILES), child->most_files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
 	setrlimit(RLIMIT_CORE, &none);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return -errno;
@@ -255,6 +268,7 @@ static int launch(const struct share_wish *wish, const char *program, struct sha
 				     .listen_fd = listener,
 				     .messages = writer,
 				     .root = geteuid() == 0,
+				     .most_files = most_files(),
 				     .uid = geteuid(),
 				     .gid = getegid(),
 				     .parent = getpid()},
