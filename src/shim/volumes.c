@@ -40,11 +40,11 @@ static int explain_busy(const struct shim *shim, const struct volume_use *use, s
 	if (!holder)
 		return cor_fail(err, COR_BUSY, EBUSY,
 				"volume '%s' is in use by a machine that is ending: try again", use->name);
-	return cor_fail(
-		err, COR_BUSY, EBUSY,
-		"volume '%s' is in use by container '%s', and has one writer or many readers (:ro): stop that one "
-		"first, or use a volume made with --opt shared=true",
-		use->name, holder);
+	return cor_fail(err, COR_BUSY, EBUSY,
+			"volume '%s' is in use by container '%s', and has one writer or many readers (:ro): "
+			"stop that one "
+			"first, or use a volume made with --opt shared=true",
+			use->name, holder);
 }
 
 static int open_one(const struct shim *shim, size_t index, struct vm_disk *disk, struct cor_error *err)
