@@ -27,6 +27,7 @@ struct copy_tar {
 	int fd;
 	bool skips; /* nothing is behind fd's offset: what is skipped is a hole */
 	uint8_t *zeros;
+	bool stopped; /* blocks lead nowhere any more */
 };
 
 static int write_failed(struct copy_tar *tar, struct cor_error *err)
@@ -41,6 +42,8 @@ static la_ssize_t on_block(struct archive *archive, void *user, const void *data
 	struct copy_tar *tar = user;
 	ssize_t n;
 
+	if (tar->stopped)
+		return (la_ssize_t)size;
 	/* Blocks are not larger than this. */
 	if (tar->skips && size <= PIECE_SIZE && memcmp(data, tar->zeros, size) == 0 &&
 	    lseek(tar->fd, (off_t)size, SEEK_CUR) >= 0)
@@ -58,7 +61,7 @@ static int on_close(struct archive *archive, void *user)
 {
 	struct copy_tar *tar = user;
 
-	if (!tar->skips || ftruncate(tar->fd, lseek(tar->fd, 0, SEEK_CUR)) == 0)
+	if (tar->stopped || !tar->skips || ftruncate(tar->fd, lseek(tar->fd, 0, SEEK_CUR)) == 0)
 		return ARCHIVE_OK;
 	archive_set_error(archive, errno, "write");
 	return ARCHIVE_FATAL;
@@ -103,7 +106,7 @@ void copy_tar_free(struct copy_tar *tar)
 		return;
 	if (tar->archive) {
 		/* Nothing more is written: an archive that is not complete must not look as if it were. */
-		archive_write_fail(tar->archive);
+		tar->stopped = true;
 		archive_write_free(tar->archive);
 	}
 	utf8_leave(&tar->utf8);

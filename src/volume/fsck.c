@@ -318,11 +318,12 @@ _Noreturn static void check(enum fsck_mode mode, unsigned seconds, int keeper)
 	for (size_t i = 0; words[mode][i]; i++)
 		argv[count++] = (char *)(uintptr_t)words[mode][i];
 	argv[count] = (char[]){DISK};
-	r = fstat(DISK_FD, &st) < 0 ? -errno : limit(seconds, st.st_size);
-	r = r ?: drop_rights();
+	r = fstat(DISK_FD, &st) < 0 ? -errno : drop_rights();
 	r = r ?: die_with(keeper);
 	close(keeper);
 	r = r ?: filter();
+	/* At last: what the filter is made with may need more. */
+	r = r ?: limit(seconds, st.st_size);
 	if (r == 0) {
 		execve("/usr/sbin/e2fsck", argv, environment);
 		execve("/sbin/e2fsck", argv, environment);
