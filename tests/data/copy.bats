@@ -310,7 +310,7 @@ fails() {
 @test "while files are reached, start says that the container is busy; a killed cp or machine leaves it as it was" {
 	coracle create --name busy busybox true
 	mkfifo slow
-	(exec 3>&-; sleep 3600 >slow) &
+	(exec 3>&-; exec sleep 3600 >slow) &
 	writer=$!
 	coracle cp - busy:/ <slow 3>&- &
 	copier=$!
