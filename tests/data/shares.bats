@@ -209,7 +209,7 @@ box() { coracle run --rm "$@"; }
 fileservers() {
 	local pid
 	for pid in $(pgrep virtiofsd); do
-		if grep -qF "$SHARED" "/proc/$pid/mountinfo" 2>/dev/null; then echo "$pid"; fi
+		if grep -qF "${SHARED#/tmp}" "/proc/$pid/mountinfo" 2>/dev/null; then echo "$pid"; fi
 	done
 }
 no_fileservers() { [[ -z $(fileservers) ]]; }

@@ -30,14 +30,14 @@ from_template() { [ "$(coracle inspect "$1" | jq '.[0].State.FromTemplate')" = t
 	coracle run -d --name own --hostname mine -e WHO=me --tmpfs /scratch busybox sh -c 'echo $WHO >/file; sleep 1000'
 	from_template own
 	[ "$(coracle exec own hostname)" = mine ]
-	await test "$(coracle exec own cat /file)" = me
+	await coracle exec own grep -qx me /file
 	coracle exec own sh -c 'echo x >/scratch/x'
 	[ $(($(coracle exec own date +%s) - $(date +%s))) -ge -2 ]
 	[ $(($(coracle exec own date +%s) - $(date +%s))) -le 2 ]
 	coracle stop -t 0 own
 	coracle start own
 	from_template own
-	[ "$(coracle exec own cat /file)" = me ]
+	await coracle exec own grep -qx me /file
 	coracle rm -f own
 }
 
@@ -86,7 +86,7 @@ from_template() { [ "$(coracle inspect "$1" | jq '.[0].State.FromTemplate')" = t
 	inodes=$(for one in b c; do stat -L -c %i $(for fd in /proc/"$(vmm_of $one)"/fd/*; do [[ $(readlink "$fd") == /memfd:coracle-* ]] && echo "$fd"; done); done | sort -u | wc -l)
 	[ "$inodes" -eq 1 ]
 	coracle rm -f b c
-	[ -z "$(ls "$CORACLE_RUNTIME_DIR"/memory/*/)" ]
+	await eval '[ -z "$(ls "$CORACLE_RUNTIME_DIR"/memory/*/)" ]'
 }
 
 @test "a template that was damaged is noticed, removed and made anew" {
