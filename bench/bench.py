@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures Coracle against the bare machine and against podman, in one run, interleaved, and writes a table with medians and ratios.
 
-bench.py [ROUNDS [pull]]     (default 10; see `make bench`; pull: the registry alone; network.py is the network alone)
+bench.py [ROUNDS [pull]]     (default 10; see `make bench`; pull: the registry alone; network.py and start.py are a part alone)
 """
 import json
 import os
@@ -16,6 +16,7 @@ from data import measure_data
 from measure import CORACLE, IMAGES, PODMAN, TOP, Table, milliseconds, run
 from network import measure_network
 from pull import measure_pull
+from start import measure_starts
 
 BARE = f"{TOP}/build/bench/bare"
 INITRAMFS = f"{TOP}/build/src/init/initramfs.cpio"
@@ -139,7 +140,7 @@ def measure_machines(table, rounds, work):
 
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    table, stages = Table(), ""
+    table, stages, starts = Table(), "", ""
     with tempfile.TemporaryDirectory(prefix="cor.") as work:
         os.environ.update(CORACLE_ROOT=f"{work}/data", CORACLE_RUNTIME_DIR=f"{work}/run", CORACLE_NETWORK="none")
         run(f"{TOP}/tests/prepare")
@@ -147,10 +148,12 @@ def main():
             stages = measure_machines(table, rounds, work)
             measure_network(table, rounds * 3 // 2, work)
             measure_data(table, max(3, rounds // 2), f"{work}/copies")
+            starts = measure_starts(rounds * 3 // 2, work)
         accelerator = json.loads(run(CORACLE, "system", "info", "--format", "json"))["accelerator"]
         measure_pull(table, rounds, work)
     print(f"{os.cpu_count()} CPUs, Linux {os.uname().release}, accelerator {accelerator['name']}: {accelerator['reason']}\n")
     print(table.text())
+    print("\n" + starts)
     if stages:
         print("\nStages of one cold run:\n")
         print("\n".join("    " + line for line in stages.splitlines()))

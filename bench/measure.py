@@ -32,8 +32,11 @@ class Table:
     def __init__(self):
         self.rows = []
 
-    def add(self, what, value, unit, peer="", ratio=None, target=""):
+    def add(self, what, value, unit, peer="", ratio=None, target="", spread=None):
+        """spread: from where to where most values lie."""
         shown = f"{value:.1f} {unit}" if isinstance(value, float) else f"{value} {unit}"
+        if spread:
+            shown += f" ({spread[0]:.0f}–{spread[1]:.0f})"
         self.rows.append((what, shown, peer, f"{ratio:.2f}" if ratio is not None else "", target))
 
     def text(self):

@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How long `run --rm busybox true` takes, cold, from a saved machine and from the pool, beside podman with runc and gVisor; each round runs all of them, in turn.
+
+start.py [ROUNDS]     (default 15; a part of `make bench`)
+
+It writes bench/results/start.md and start.svg. A row that is meant as restored and booted is a failure.
+"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+from measure import CORACLE, IMAGES, PODMAN, Table, milliseconds, run
+from results import machine, median, plot, quartiles, write
+
+LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]  # podman asks for more than a host may give it
+RUNSC = ["runsc", "--platform", "ptrace", "--network", "none"]
+PATIENCE = 60
+REST = 0.1  # after each, for what a command leaves to others
+
+
+def await_that(what, said):
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        if time.monotonic() > deadline:
+            sys.exit(f"start.py: {said}")
+        time.sleep(0.02)
+
+
+def shims():
+    """How many there are of this data root."""
+    wanted, count = os.environ["CORACLE_ROOT"].encode(), 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:
+            continue
+        count += words[0].endswith((b"coracle-shim", b"/proc/self/exe")) and wanted in words
+    return count
+
+
+def settle(count=0):
+    """A machine goes down behind the command's back: nobody else is to pay for that."""
+    await_that(lambda: shims() <= count, "a machine does not go down")
+    time.sleep(REST)
+
+
+class Coracle:
+    """A row of ours; how is what the start must have been: cold or restored."""
+
+    ours = True
+
+    def __init__(self, name, how, *options, beside=None):
+        self.name, self.how, self.options, self.beside, self.times = name, how, options, beside, []
+
+    def words(self):
+        return [CORACLE, "run", "--rm", *self.options, "busybox", "true"]
+
+    def measure(self):
+        if self.beside:
+            run(CORACLE, "run", "-d", "--name", self.beside, "busybox", "sleep", "1000")
+            time.sleep(REST)
+        self.times.append(milliseconds(*self.words()))
+        settle(1 if self.beside else 0)
+        if self.beside:
+            run(CORACLE, "rm", "-f", self.beside)
+            settle()
+
+    def check(self):
+        """Once more, with a record of how it began."""
+        run(CORACLE, "run", "--name", "look", *self.options, "busybox", "true")
+        state = json.loads(run(CORACLE, "inspect", "look"))[0]["State"]
+        run(CORACLE, "rm", "look")
+        settle()
+        if state["FromTemplate"] != (self.how == "restored"):
+            sys.exit(f"start.py: '{self.name}' was to be {self.how} and is not")
+
+
+class Peer:
+    ours = False
+
+    def __init__(self, name, *words):
+        self.name, self.command, self.times = name, words, []
+
+    def words(self):
+        return self.command
+
+    def measure(self):
+        self.times.append(milliseconds(*self.words()))
+        time.sleep(REST)
+
+    def check(self):
+        run(*self.words())
+
+
+def gvisor_words(work):
+    """A bundle with a busybox alone in it."""
+    root = f"{work}/bundle/rootfs"
+    os.makedirs(f"{root}/bin")
+    shutil.copy(shutil.which("busybox"), f"{root}/bin/busybox")
+    os.symlink("busybox", f"{root}/bin/true")
+    run(*RUNSC, "spec", cwd=f"{work}/bundle")
+    with open(f"{work}/bundle/config.json") as file:
+        config = json.load(file)
+    config["process"].update(terminal=False, args=["/bin/true"])
+    with open(f"{work}/bundle/config.json", "w") as file:
+        json.dump(config, file)
+    return [*RUNSC, "--root", f"{work}/runsc", "run", "--bundle", f"{work}/bundle", "bench"]
+
+
+def peers(work):
+    """Those that can run here."""
+    run(*PODMAN, "load", "-i", f"{IMAGES}/busybox.tar")
+    podman = Peer("podman run, runc, no network", *PODMAN, "run", "--rm", "--network", "none", *LIMITS, "busybox", "true")
+    found = []
+    for make in (lambda: podman, lambda: Peer("runsc run, gVisor, ptrace", *gvisor_words(work))):
+        try:
+            peer = make()
+            peer.check()
+            found.append(peer)
+        except (subprocess.CalledProcessError, FileNotFoundError) as error:
+            print("a peer cannot run here:", getattr(error, "stderr", error), file=sys.stderr)
+    return found
+
+
+def save_shape():
+    """The first start boots, and has its machine saved behind it."""
+    run(CORACLE, "run", "--rm", "busybox", "true")
+    templates = f"{os.environ['CORACLE_ROOT']}/templates"
+    await_that(lambda: any(not name.endswith(".new") for name in os.listdir(templates)), "no machine is saved")
+    settle()
+
+
+def add_rows(table, rows):
+    podman = next((median(row.times) for row in rows if "podman" in row.name), None)
+    gvisor = next((median(row.times) for row in rows if "runsc" in row.name), None)
+    targets = {"cold": "900 ms", "restored, alone": "1.2, better 0.9"}
+    for row in rows:
+        beside = [(name, value) for name, value in (("podman", podman), ("runsc", gvisor)) if row.ours and value]
+        table.add(row.name, median(row.times), "ms", ", ".join(f"{name} {value:.0f} ms" for name, value in beside),
+                  median(row.times) / podman if row.ours and podman else None, targets.get(row.name, ""),
+                  spread=quartiles(row.times))
+
+
+def measure_run(table, rounds, work):
+    save_shape()
+    rows = [Coracle("cold", "cold", "--no-template"), Coracle("restored, alone", "restored"),
+            Coracle("restored, beside another", "restored", beside="other"), *peers(work)]
+    for row in rows:
+        row.check()
+    for number in range(rounds):
+        for row in rows[number % len(rows):] + rows[:number % len(rows)]:
+            row.measure()
+    for row in rows:
+        row.check()
+    add_rows(table, rows)
+    return [(row.name, row.times, row.ours) for row in rows]
+
+
+def measure_starts(rounds, work):
+    """The table, and what its plot shows."""
+    table = Table()
+    os.environ["CORACLE_TEMPLATES"] = "on"
+    run(CORACLE, "image", "load", "-i", f"{IMAGES}/busybox.tar")
+    try:
+        bars = measure_run(table, rounds, work)
+    finally:
+        os.environ["CORACLE_TEMPLATES"] = "off"
+    text = f"`run --rm busybox true`, medians of {rounds} rounds (and quartiles), in turn.\n\n{machine()}\n\n{table.text()}\n"
+    write("start.md", text)
+    write("start.svg", plot("run --rm busybox true, milliseconds", bars))
+    return text
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="cor.") as work:
+        os.environ.update(CORACLE_ROOT=f"{work}/data", CORACLE_RUNTIME_DIR=f"{work}/run", CORACLE_NETWORK="none")
+        print(measure_starts(int(sys.argv[1]) if len(sys.argv) > 1 else 15, work))
+
+
+if __name__ == "__main__":
+    main()
