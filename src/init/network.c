@@ -108,8 +108,10 @@ static int set_link(int fd, struct link *link, const Coracle__Agent__V1__Interfa
 		netlink_put(&message, IFLA_IFNAME, wanted->name, strlen(wanted->name) + 1);
 	if (wanted->mtu)
 		netlink_put(&message, IFLA_MTU, &wanted->mtu, sizeof(wanted->mtu));
-	if (!str_empty(wanted->new_mac) && network_parse_mac(wanted->new_mac, mac) == 0)
+	if (!str_empty(wanted->new_mac) && network_parse_mac(wanted->new_mac, mac) == 0) {
 		netlink_put(&message, IFLA_ADDRESS, mac, sizeof(mac));
+		memcpy(link->mac, mac, sizeof(mac));
+	}
 	if (link->flags & IFF_UP && (rename || !str_empty(wanted->new_mac)))
 		r = set_up(fd, link, false);
 	if (r == 0 && message.header.nlmsg_len > NLMSG_LENGTH(sizeof(info)))
@@ -210,6 +212,20 @@ static int add_address(int fd, const struct link *link, const struct network_add
 	return netlink_request(fd, &message);
 }
 
+/* The kernel would give it itself (RFC 4291, appendix A), but a second after the carrier is there and another one that asks the neighbours. */
+static int add_link_local(int fd, const struct link *link)
+{
+	const uint8_t *mac = link->mac;
+	struct network_address address = {
+		.family = AF_INET6,
+		.size = 16,
+		.prefix = 64,
+		.bytes = {0xfe, 0x80, [8] = mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]},
+	};
+
+	return add_address(fd, link, &address);
+}
+
 static int add_route(int fd, const struct network_address *to, const struct network_address *gateway,
 		     int index)
 {
@@ -294,6 +310,7 @@ static int configure_interface(int fd, struct links *links, const Coracle__Agent
 {
 	struct link *link = find_link(links, interface->mac, err);
 	struct network_address address;
+	bool v6 = false;
 	int r = set_link(fd, link, interface);
 
 	if (r == 0 && anew)
@@ -301,7 +318,10 @@ static int configure_interface(int fd, struct links *links, const Coracle__Agent
 	for (size_t i = 0; r == 0 && i < interface->n_addresses; i++) {
 		network_parse_address(interface->addresses[i], &address);
 		r = add_address(fd, link, &address);
+		v6 = v6 || address.family == AF_INET6;
 	}
+	if (r == 0 && v6 && !(link->flags & IFF_LOOPBACK))
+		r = add_link_local(fd, link);
 	return r < 0 ? cor_fail_errno(err, r, "network device '%s'", link->name) : 0;
 }
 

@@ -278,9 +278,9 @@ fails() {
 	coracle cp program later:/
 	[ "$(coracle start -a later)" = ran ]
 	# A disk that was not unmounted.
-	coracle create --name torn busybox sh -c 'echo t >/t; sync; sleep 1000'
+	coracle create --name torn busybox sh -c 'echo t >/t; sync; echo synced; sleep 1000'
 	coracle start torn
-	await coracle exec torn test -s /t
+	await eval 'coracle logs torn | grep -qx synced'
 	kill -9 "$(vmm_of torn)"
 	coracle wait torn
 	coracle cp torn:/t t

@@ -52,6 +52,11 @@ no_users() { [[ -z $(users) ]]; }
 	coracle exec out ping -c 1 -W 5 2001:db8:1::1
 	[[ $(CORACLE_NETWORK= coracle system info) == *"name         user"*"reason       only root may make bridges"* ]]
 	[ "$(coracle inspect out | jq -r '.[0].NetworkSettings.Networks.user.IPAddress')" = 192.0.0.2 ]
+	# Its link-local address is there from the start, too.
+	coracle run --rm --network user busybox ip -6 address show dev eth0 >"$WORK/inside"
+	cat "$WORK/inside"
+	grep -q "inet6 fe80::.* scope link" "$WORK/inside"
+	run ! grep tentative "$WORK/inside"
 	# Nobody reaches that.
 	[ "$(coracle ls --format json | jq -r '.[0].Address')" = "" ]
 	# A container that is there keeps its network.
