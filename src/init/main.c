@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "init/early.h"
 #include "init/files.h"
+#include "init/freeze.h"
 #include "init/line.h"
 #include "init/machine.h"
 #include "init/network.h"
@@ -69,7 +70,7 @@ static const struct rpc_method methods[] = {
 		.client_streams = true,
 		.stream = tree_receive,
 	},
-	METHOD("FreezeContainer", container_ref, tree_freeze, .max_request = SMALL),
+	METHOD("FreezeContainer", container_ref, freeze_container, .max_request = SMALL),
 	METHOD("Listen", listen_request, relay_listen, .max_request = SMALL, .small = true),
 	{
 		.name = "Relay",

@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/str.h"
-#include "init/cgroup.h"
 #include "init/files.h"
 #include "init/process.h"
 #include "init/tree_worker.h"
@@ -19,10 +18,8 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#define PIPE_SIZE     (1 << 20)
-#define ANSWER_MAX    ((size_t)PIPE_SIZE / 2) /* of the worker's: a whole one is in the pipe before it is read */
-#define FREEZE_TRIES  2000
-#define FREEZE_NAP_MS 5
+#define PIPE_SIZE  (1 << 20)
+#define ANSWER_MAX ((size_t)PIPE_SIZE / 2) /* of the worker's: a whole one is in the pipe before it is read */
 
 struct tree {
 	struct guest *guest;
@@ -437,70 +434,5 @@ int tree_receive(void *service, struct rpc_call *call, struct cor_error *err)
 						     .on_half_close = on_no_message};
 
 	rpc_call_listen(call, &first, service);
-	return 0;
-}
-
-/* ---- freezing ---- */
-
-struct freezing {
-	struct guest *guest;
-	struct rpc_call *call;
-	char *container_id;
-	uv_timer_t *timer; /* looks whether it has come to pass */
-	unsigned tries;
-};
-
-static void on_frozen_end(struct rpc_call *call, const struct cor_error *status, void *user)
-{
-	struct freezing *freezing = user;
-	struct container *container = container_find(freezing->guest, freezing->container_id, NULL);
-
-	if (container && --container->freezers == 0)
-		cgroup_freeze(container->cgroup, false);
-	uv_close((uv_handle_t *)freezing->timer, free_poll);
-	free(freezing->container_id);
-	free(freezing);
-}
-
-static void on_freeze_look(uv_timer_t *timer)
-{
-	Coracle__Agent__V1__Empty empty = CORACLE__AGENT__V1__EMPTY__INIT;
-	struct freezing *freezing = timer->data;
-	struct container *container = container_find(freezing->guest, freezing->container_id, NULL);
-	struct cor_error err;
-
-	if (container && cgroup_is_frozen(container->cgroup)) {
-		uv_timer_stop(timer);
-		rpc_call_send_message(freezing->call, &empty.base);
-	} else if (!container || ++freezing->tries == FREEZE_TRIES) {
-		uv_timer_stop(timer);
-		cor_fail(&err, COR_TIMEOUT, ETIMEDOUT, "the container's processes do not come to a halt");
-		rpc_call_finish(freezing->call, &err);
-	}
-}
-
-int tree_freeze(void *service, struct rpc_call *call, const ProtobufCMessage *message, struct cor_error *err)
-{
-	static const struct rpc_call_events frozen_events = {.on_end = on_frozen_end};
-	const Coracle__Agent__V1__ContainerRef *request = (const void *)message;
-	struct container *container = container_find(service, request->container_id, err);
-	struct freezing *freezing;
-	int r;
-
-	if (!container)
-		return -ENOENT;
-	r = cgroup_freeze(container->cgroup, true);
-	if (r < 0)
-		return cor_fail_errno(err, r, "freeze container '%s'", container->id);
-	container->freezers++;
-	freezing = xcalloc(1, sizeof(*freezing));
-	*freezing = (struct freezing){.guest = service,
-				      .call = call,
-				      .container_id = xstrdup(container->id),
-				      .timer = xcalloc(1, sizeof(*freezing->timer))};
-	uv_timer_init(freezing->guest->loop, freezing->timer);
-	freezing->timer->data = freezing;
-	rpc_call_listen(call, &frozen_events, freezing);
-	uv_timer_start(freezing->timer, on_freeze_look, 0, FREEZE_NAP_MS);
 	return 0;
 }
