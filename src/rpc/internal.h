@@ -82,11 +82,24 @@ struct rpc_call {
 	bool opened; /* the handler was called */
 };
 
+#define HTTP2_FIELD(n, v)                                                                                    \
+	{                                                                                                    \
+		(uint8_t *)(n), (uint8_t *)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE                   \
+	}
+
 /* conn.c */
 void conn_schedule(struct rpc_conn *conn);
+/* Writes until all is written or no more is taken; how much was. */
+size_t conn_put(struct rpc_conn *conn, const uint8_t *data, size_t size);
+/* Writes what was gathered in `out`; true when nothing is left of it. */
+bool conn_flush(struct rpc_conn *conn);
+
+/* http2.c: makes conn->session and says the first words. 0 or -ENOMEM, when the session is to be freed all the same. */
+int http2_open(struct rpc_conn *conn);
 
 /* call.c */
 struct rpc_call *call_new(struct rpc_conn *conn, int32_t stream);
+void call_free(struct rpc_call *call);
 void call_receive(struct rpc_call *call, const uint8_t *data, size_t size);
 /* Delivers what can be delivered, and the end when it is due; the call may be gone afterwards. */
 void call_deliver(struct rpc_call *call);
