@@ -1,216 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A tree of names with one hash table for all of them, so that a directory of any size is searched in constant time. A path is walked part by part: a
+/* Layers applied to a tree. A path is walked part by part: a
  * link on the way puts its target in front of the rest, ".." in a link's target stops at the root, as chroot would have it; ".." in the path
  * of an entry is refused, because no tool writes it but to attack. Whiteouts spare what their own layer has put, in whatever order the entries come. */
 #include "image/tree.h"
 
 #include "base/str.h"
+#include "image/tree_internal.h"
 
 #include <errno.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #define LINKS_MAX      40 /* as the kernel */
 #define NAME_BYTES_MAX 255
 #define PATH_BYTES_MAX 4096
 #define NAMES_MAX      65000 /* of one file: what ext4 counts */
-
-/* Seeded, so that nobody can write a layer whose names all fall into one bucket. */
-static size_t hash_name(const struct tree *tree, const struct node *parent, const char *name, size_t size)
-{
-	uint64_t h = tree->seed ^ (uint64_t)(uintptr_t)parent * UINT64_C(0x9e3779b97f4a7c15);
-
-	for (size_t i = 0; i < size; i++)
-		h = (h ^ (uint8_t)name[i]) * UINT64_C(0x100000001b3);
-	return (size_t)(h ^ (h >> 29));
-}
-
-static struct node **bucket(struct tree *tree, const struct node *parent, const char *name, size_t size)
-{
-	return &tree->buckets[hash_name(tree, parent, name, size) & (tree->bucket_count - 1)];
-}
-
-struct inode *inode_new(mode_t mode)
-{
-	struct inode *inode = xcalloc(1, sizeof(*inode));
-
-	inode->mode = mode;
-	return inode;
-}
-
-void inode_free(struct inode *inode)
-{
-	if (!inode)
-		return;
-	for (size_t i = 0; i < inode->xattr_count; i++) {
-		free(inode->xattrs[i].name);
-		free(inode->xattrs[i].value);
-	}
-	free(inode->xattrs);
-	free(inode->extents);
-	free(inode->target);
-	free(inode);
-}
-
-void inode_set_xattr(struct inode *inode, const char *name, const void *value, size_t size)
-{
-	for (size_t i = 0; i < inode->xattr_count; i++) {
-		struct xattr *x = &inode->xattrs[i];
-
-		if (strcmp(x->name, name) == 0) {
-			free(x->value);
-			x->value = xmemdup(value, size);
-			x->size = size;
-			return;
-		}
-	}
-	inode->xattrs = xreallocarray(inode->xattrs, inode->xattr_count + 1, sizeof(*inode->xattrs));
-	inode->xattrs[inode->xattr_count++] =
-		(struct xattr){.name = xstrdup(name), .value = xmemdup(value, size), .size = size};
-}
-
-static void inode_put(struct tree *tree, struct inode *inode)
-{
-	if (--inode->names > 0)
-		return;
-	if (tree->forget)
-		tree->forget(tree->userdata, inode);
-	inode_free(inode);
-}
-
-void tree_init(struct tree *tree)
-{
-	struct inode *inode = inode_new(S_IFDIR | 0755);
-
-	*tree = (struct tree){.bucket_count = 1024};
-	if (getrandom(&tree->seed, sizeof(tree->seed), GRND_NONBLOCK) < 0)
-		tree->seed = (uint64_t)(uintptr_t)inode;
-	tree->buckets = xcalloc(tree->bucket_count, sizeof(*tree->buckets));
-	tree->root = xcalloc(1, sizeof(*tree->root) + 1);
-	tree->root->parent = tree->root;
-	tree->root->inode = inode;
-	inode->names = 1;
-}
-
-void tree_release(struct tree *tree)
-{
-	tree->forget = NULL;
-	for (size_t i = 0; i < tree->bucket_count; i++) {
-		for (struct node *n = tree->buckets[i], *chain; n; n = chain) {
-			chain = n->chain;
-			inode_put(tree, n->inode);
-			free(n);
-		}
-	}
-	if (tree->root)
-		inode_put(tree, tree->root->inode);
-	free(tree->root);
-	free(tree->buckets);
-	*tree = (struct tree){0};
-}
-
-static struct node *find_child(struct tree *tree, const struct node *parent, const char *name, size_t size)
-{
-	for (struct node *n = *bucket(tree, parent, name, size); n; n = n->chain)
-		if (n->parent == parent && strncmp(n->name, name, size) == 0 && !n->name[size])
-			return n;
-	return NULL;
-}
-
-static void grow(struct tree *tree)
-{
-	struct node **old = tree->buckets;
-	size_t count = tree->bucket_count;
-
-	tree->bucket_count = count * 2;
-	tree->buckets = xcalloc(tree->bucket_count, sizeof(*tree->buckets));
-	for (size_t i = 0; i < count; i++) {
-		for (struct node *n = old[i], *chain; n; n = chain) {
-			struct node **slot = bucket(tree, n->parent, n->name, strlen(n->name));
-
-			chain = n->chain;
-			n->chain = *slot;
-			*slot = n;
-		}
-	}
-	free(old);
-}
-
-/* Takes over one name of the inode. */
-static int add_child(struct tree *tree, struct node *parent, const char *name, size_t size,
-		     struct inode *inode, unsigned layer, struct node **ret, struct cor_error *err)
-{
-	struct node *node, **slot;
-
-	if (tree->node_count >= TREE_NODES_MAX)
-		return cor_fail(err, COR_EXHAUSTED, EFBIG, "the image has more than %u files",
-				TREE_NODES_MAX);
-	if (tree->node_count >= tree->bucket_count)
-		grow(tree);
-	node = xcalloc(1, sizeof(*node) + size + 1);
-	memcpy(node->name, name, size);
-	node->parent = parent;
-	node->inode = inode;
-	node->layer = layer;
-	node->next = parent->children;
-	if (node->next)
-		node->next->previous = node;
-	parent->children = node;
-	slot = bucket(tree, parent, name, size);
-	node->chain = *slot;
-	*slot = node;
-	tree->node_count++;
-	inode->names++;
-	if (ret)
-		*ret = node;
-	return 0;
-}
-
-static void unlink_node(struct tree *tree, struct node *node)
-{
-	struct node **slot = bucket(tree, node->parent, node->name, strlen(node->name));
-
-	while (*slot != node)
-		slot = &(*slot)->chain;
-	*slot = node->chain;
-	if (node->previous)
-		node->previous->next = node->next;
-	else
-		node->parent->children = node->next;
-	if (node->next)
-		node->next->previous = node->previous;
-	tree->node_count--;
-	inode_put(tree, node->inode);
-	free(node);
-}
-
-/* Removes the nodes at and below top whose layer is lower than `layer`; a directory that keeps children stays. Walks without recursion: a
- * hostile tree may be deep. */
-static void prune(struct tree *tree, struct node *top, unsigned layer, bool top_too)
-{
-	struct node *node = top;
-
-	for (;;) {
-		struct node *following;
-
-		while (node->children)
-			node = node->children;
-		for (;;) {
-			bool last = node == top;
-			struct node *parent = node->parent;
-
-			following = node->next;
-			if ((!last || top_too) && !node->children && node->layer < layer)
-				unlink_node(tree, node);
-			if (last)
-				return;
-			if (following)
-				break;
-			node = parent;
-		}
-		node = following;
-	}
-}
 
 static int bad_path(struct cor_error *err, int errnum, const char *path, const char *why)
 {
@@ -256,7 +59,7 @@ static int make_directory(struct tree *tree, struct node *parent, const char *na
 			  unsigned layer, struct node **ret, struct cor_error *err)
 {
 	struct inode *inode = inode_new(S_IFDIR | 0755);
-	int r = add_child(tree, parent, name, size, inode, layer, ret, err);
+	int r = node_add(tree, parent, name, size, inode, layer, ret, err);
 
 	if (r < 0)
 		inode_free(inode);
@@ -304,7 +107,7 @@ static int walk(struct tree *tree, const char *parents, const char *whole, bool 
 		if (n > NAME_BYTES_MAX)
 			return bad_path(err, ENAMETOOLONG, whole,
 					"a link on the way has a name longer than 255 bytes");
-		child = find_child(tree, dir, p, n);
+		child = node_find(tree, dir, p, n);
 		if (!child) {
 			if (!make)
 				return -ENOENT;
@@ -373,14 +176,14 @@ int tree_put(struct tree *tree, const char *path, struct inode *taken, unsigned 
 		adopt_directory(tree->root, steal_ptr(inode), layer);
 		return 0;
 	}
-	old = find_child(tree, dir, last, strlen(last));
+	old = node_find(tree, dir, last, strlen(last));
 	if (old && S_ISDIR(old->inode->mode) && S_ISDIR(inode->mode)) {
 		adopt_directory(old, steal_ptr(inode), layer);
 		return 0;
 	}
 	if (old)
-		prune(tree, old, layer + 1, true);
-	r = add_child(tree, dir, last, strlen(last), inode, layer, NULL, err);
+		node_prune(tree, old, layer + 1, true);
+	r = node_add(tree, dir, last, strlen(last), inode, layer, NULL, err);
 	if (r == 0)
 		steal_ptr(inode);
 	return r;
@@ -396,7 +199,7 @@ int tree_link(struct tree *tree, const char *path, const char *target, unsigned 
 		r = walk(tree, parents, target, false, layer, &dir, err);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	from = r == 0 ? find_child(tree, dir, target_last, strlen(target_last)) : NULL;
+	from = r == 0 ? node_find(tree, dir, target_last, strlen(target_last)) : NULL;
 	if (!from)
 		return cor_fail(err, COR_CORRUPT, ENOENT,
 				"layer entry '%.200s': a hard link to '%.200s', which does not exist", path,
@@ -410,7 +213,7 @@ int tree_link(struct tree *tree, const char *path, const char *target, unsigned 
 		return r;
 	if (!*last)
 		return bad_path(err, EISDIR, path, "the root is not a directory");
-	old = find_child(tree, dir, last, strlen(last));
+	old = node_find(tree, dir, last, strlen(last));
 	if (old == from) {
 		old->layer = layer;
 		return 0;
@@ -420,9 +223,9 @@ int tree_link(struct tree *tree, const char *path, const char *target, unsigned 
 
 	inode->names++;
 	if (old)
-		prune(tree, old, layer + 1, true);
-	r = add_child(tree, dir, last, strlen(last), inode, layer, NULL, err);
-	inode_put(tree, inode);
+		node_prune(tree, old, layer + 1, true);
+	r = node_add(tree, dir, last, strlen(last), inode, layer, NULL, err);
+	inode_unref(tree, inode);
 	return r;
 }
 
@@ -441,9 +244,9 @@ int tree_remove_lower(struct tree *tree, const char *path, unsigned layer, struc
 		return 0;
 	if (r < 0)
 		return r;
-	node = find_child(tree, dir, last, strlen(last));
+	node = node_find(tree, dir, last, strlen(last));
 	if (node)
-		prune(tree, node, layer, true);
+		node_prune(tree, node, layer, true);
 	return 0;
 }
 
@@ -458,7 +261,7 @@ int tree_make_opaque(struct tree *tree, const char *path, unsigned layer, struct
 	whole = str_format("%s/%s", parents, last);
 	r = walk(tree, whole, path, false, layer, &dir, err);
 	if (r == 0)
-		prune(tree, dir, layer, false);
+		node_prune(tree, dir, layer, false);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -470,5 +273,5 @@ struct node *tree_find(struct tree *tree, const char *path)
 	if (split_path(path, &parents, &last, NULL) < 0 ||
 	    walk(tree, parents, path, false, 0, &dir, NULL) < 0)
 		return NULL;
-	return *last ? find_child(tree, dir, last, strlen(last)) : dir;
+	return *last ? node_find(tree, dir, last, strlen(last)) : dir;
 }
