@@ -7,6 +7,7 @@
 #include "net/link.h"
 #include "net/names.h"
 #include "net/nft.h"
+#include "net/rules.h"
 #include "net/state.h"
 
 struct look {
@@ -148,7 +149,7 @@ static int look_at_all(struct net_state *state, struct look *look, struct cor_er
 		if (r < 0 || net_state_find(state, name, &active, NULL) < 0)
 			continue;
 		look_at(look, &active);
-		net_active_published(&active, &targets);
+		rules_collect_published(&active, &targets);
 		net_active_release(&active);
 	}
 	/* Without the table more is gone than that. */

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "net/nft.h"
 #include "net/published.h"
+#include "net/rules.h"
 #include "net/state.h"
 
 #include <errno.h>
@@ -227,7 +228,7 @@ int held_ports_connect(int run_dir, const struct net_port *port, const struct he
 		if (r < 0)
 			cor_fail_errno(err, r, "the record of published ports");
 		if (r == 0) {
-			net_state_publish(&state, commands);
+			rules_publish(&state, commands);
 			r = nft_apply(commands, state.lock, err);
 		}
 		net_active_release(&active);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "net/child.h"
 #include "net/firewall.h"
+#include "net/life.h"
 #include "net/link.h"
 #include "net/names.h"
 #include "net/nft.h"

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "net/child.h"
+#include "net/life.h"
 #include "net/state.h"
 
 #include <errno.h>

@@ -37,6 +37,7 @@ void net_table_name(const struct net_state *state, char *out); /* FIREWALL_TABLE
 /* The same without the lock. 0 or -errno. */
 int net_table_of(int run_dir, char *out);
 void net_bridge_name(const struct net_state *state, const char *network, char out[LEASE_DEVICE_SIZE]);
+void net_bridge_mac(const char *bridge, uint8_t mac[6]);
 
 /* A network that is up. */
 struct net_active {
@@ -47,28 +48,16 @@ struct net_active {
 };
 void net_active_release(struct net_active *active);
 
-/* Brings it up where it is not, but for what net_state_rule does; sweeps what the dead left. */
-int net_state_up(struct net_state *state, const struct network *network, struct net_active *ret,
-		 struct cor_error *err);
-/* Applies `commands`, and with them the rules of all networks where this one's are not among them; starts its dnsmasq where none lives. To be called before a port goes up. Names
- * that cannot be served are no failure: *ret_names is why (0: they are). */
-int net_state_rule(struct net_state *state, struct net_active *active, json_t *commands, int *ret_names,
-		   struct cor_error *err);
 /* Opens one that is up, or was. COR_NOT_FOUND. */
 int net_state_find(struct net_state *state, const char *name, struct net_active *ret, struct cor_error *err);
-/* Sweeps, and takes it down when no lease is held. *ret_held: how many leases are held. */
-int net_state_settle(struct net_state *state, struct net_active *active, unsigned *ret_held,
-		     struct cor_error *err);
-/* Of one that is in use: all its rules anew, its bridge if it was lost, its dnsmasq if it died. */
-int net_state_restore(struct net_state *state, struct net_active *active, struct cor_error *err);
-/* Whether the host's own resolver is told of it (net/resolved.h), now and whenever its bridge is made. */
-void net_state_wish_resolved(const struct net_active *active, bool wished);
 /* Tells the host who has the addresses of a lease, or that nobody has them. */
 int net_state_introduce(struct net_state *state, const struct net_active *active, const struct lease *lease,
 			bool there);
-/* What all that are up publish, as commands of nft: of a table that is there, or else with all rules of networks. */
-void net_state_publish(struct net_state *state, json_t *commands);
-/* What one of them publishes; appends. */
-void net_active_published(const struct net_active *active, struct firewall_targets *targets);
 /* The names of all that are there. */
 int net_state_names(const struct net_state *state, struct strv *ret);
+
+/* For those who bring it up (net/life.h): its folder, made where it is missing when `make` says so, with no record read. 0 or -errno. */
+int net_active_open(const struct net_state *state, const char *name, bool make, struct net_active *ret);
+/* The record in that folder. 0 or -errno. */
+int net_active_read(int dir, const char *name, struct network *network);
+int net_active_write(const struct net_active *active, struct cor_error *err);

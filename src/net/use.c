@@ -2,6 +2,7 @@
 #include "net/use.h"
 
 #include "base/str.h"
+#include "net/life.h"
 #include "net/state.h"
 
 #include <errno.h>
