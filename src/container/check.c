@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "container/context.h"
+#include "container/folders.h"
 #include "container/image_users.h"
 #include "container/network_check.h"
 #include "container/store.h"

@@ -2,6 +2,8 @@
 /* `stop`, `kill`, `wait` and `rm`: the ways in which a container ends. */
 #include "base/clock.h"
 #include "container/context.h"
+#include "container/folders.h"
+#include "container/lock.h"
 #include "container/shim_client.h"
 #include "container/store.h"
 #include "container/volumes.h"

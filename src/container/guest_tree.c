@@ -4,6 +4,7 @@
 
 #include "agent.pb-c.h"
 #include "base/clock.h"
+#include "container/lock.h"
 #include "container/store.h"
 #include "copy/message.h"
 

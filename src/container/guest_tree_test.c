@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Guests that say nothing, and a shim that is taken for one that runs a container. */
+#include "container/folders.h"
 #include "container/guest_tree.h"
 
 #include "base/file.h"
 #include "base/unix_socket.h"
+#include "container/lock.h"
 #include "container/store.h"
 
 #include <errno.h>

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "container/record.h"
+#include "container/state.h"
 
 /* In the shape of `docker inspect`; the caller's. */
 json_t *inspect_document(const struct roots *roots, const struct container_record *record,

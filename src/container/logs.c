@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "container/context.h"
+#include "container/folders.h"
+#include "container/lock.h"
 #include "container/log_reader.h"
 #include "container/store.h"
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "container/record.h"
+#include "container/state.h"
 
 /* In the container's run folder while it runs: what its shim really holds, {"publish": [...]} as publish_list_to_json has it, one entry for each socket. */
 #define PORTS_FILE "ports.json"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands at once: somebody looks all the time, while containers are made, and while one of a dead shim is started again. */
+#include "container/lock.h"
 #include "container/store.h"
 
 #include "base/file.h"

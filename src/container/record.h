@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is written about a container: container.json, which never changes after `create`, and state.json, which its shim replaces. */
+/* What is written about a container when it is made: container.json, which never changes. */
 #pragma once
 
 #include "base/id.h"
@@ -26,7 +26,8 @@ struct machine_config {
 	bool no_template; /* boots, and is not saved */
 };
 
-#define NETWORKS_MAX 8
+#define CONTAINER_FILE_MAX (4u << 20) /* bytes of container.json, config.json or state.json */
+#define NETWORKS_MAX       8
 
 #define VOLUMES_MAX 16
 
@@ -80,40 +81,5 @@ int container_record_write(const struct roots *roots, const struct container_rec
 /* The bundle's OCI config.json; the caller's. */
 int container_config_read(const struct roots *roots, const char *id, json_t **ret, struct cor_error *err);
 
-struct container_state {
-	enum cor_container_status status; /* as last written; container_status tells the truth */
-	struct cor_exit exit;
-	int64_t started_ns, finished_ns;
-	bool saved; /* the machine began from a saved one */
-};
-
-int container_state_read(const struct roots *roots, const char *id, struct container_state *ret,
-			 struct cor_error *err);
-int container_state_write(const struct roots *roots, const char *id, const struct container_state *state,
-			  struct cor_error *err);
-
-/* Public for their fuzz target. 0 or -EINVAL; what was filled is to be released either way. */
+/* Public for its fuzz target. 0 or -EINVAL; what was filled is to be released either way. */
 int container_record_parse(const json_t *document, struct container_record *record);
-int container_state_parse(const json_t *document, struct container_state *state);
-
-/* The true state: when state.json says running and nobody holds the lock, the shim has died; then records exit 137 and frees the run folder. */
-int container_status(const struct roots *roots, const char *id, struct container_state *ret,
-		     struct cor_error *err);
-
-/* Opens DATA/containers/ID (an O_DIRECTORY descriptor or -errno) and RUN/c/SHORTID (made when missing). */
-int container_data_dir(const struct roots *roots, const char *id);
-int container_run_dir(const struct roots *roots, const char *id);
-
-/* Takes the lock that says "this container's shim lives"; *ret_fd holds it until it is closed (also by death). COR_BUSY when it is held. */
-int container_lock(const struct roots *roots, const char *id, int *ret_fd, struct cor_error *err);
-/* Its shim writes its pid (a decimal line) into the lock that it has taken; 0 when none is there. True as long as the lock is held. One that only reaches the files of
- * a stopped container says so behind it. */
-void container_lock_sign(int lock_fd, bool maintenance);
-pid_t container_lock_pid(const struct roots *roots, const char *id);
-bool container_lock_is_maintenance(const struct roots *roots, const char *id);
-/* 1 held by someone, 0 free, -errno. */
-int container_is_locked(const struct roots *roots, const char *id);
-
-/* Removes name, run folder and bundle, in an order that a crash in the middle can be carried on from. The caller holds the lock or is create's failure path. */
-int container_remove_files(const struct roots *roots, const char *id, const char *name,
-			   struct cor_error *err);

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "container/state.h"
 
 #include <assert.h>
 #include <string.h>

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "container/context.h"
+#include "container/lock.h"
 #include "container/process.h"
 #include "container/session.h"
 #include "container/store.h"

@@ -4,19 +4,16 @@
  *     streams.in --> detach keys --> call ........ call --> streams.out, streams.err
  *
  * Output is written where it arrives, with plain blocking writes: a reader that is slow stops this loop, the call's window fills up, and the process
- * in the guest blocks; nothing grows. Input stops while the call holds more than RPC_HIGH_WATER bytes. The caller's descriptors keep
- * their modes: input is watched through an epoll descriptor, because libuv would make a terminal non-blocking for everybody who shares it. */
+ * in the guest blocks; nothing grows. Input is session_input.c's. */
 #include "container/session.h"
 
 #include "base/file.h"
-#include "base/json.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#define INPUT_CHUNK   (64u << 10)
 #define OUTPUT_NAP_MS 100 /* how soon an interruption is seen while the reader blocks */
 
 typedef Coracle__Shim__V1__AttachRequest AttachRequest;
@@ -87,124 +84,6 @@ static void on_message(struct rpc_call *call, const uint8_t *data, size_t size, 
 		break; /* of a newer shim */
 	}
 	protobuf_c_message_free_unpacked(&response->base, NULL);
-}
-
-/* ---- input ---- */
-
-static void input_stop(struct cor_session *session)
-{
-	if (session->input_polled)
-		uv_poll_stop(&session->input_poll);
-	if (session->input_idles)
-		uv_idle_stop(&session->input_idle);
-}
-
-static void input_on_poll(uv_poll_t *poll_handle, int status, int events);
-static void input_on_idle(uv_idle_t *idle);
-
-static void input_start(struct cor_session *session)
-{
-	if (session->input_polled)
-		uv_poll_start(&session->input_poll, UV_READABLE, input_on_poll);
-	if (session->input_idles)
-		uv_idle_start(&session->input_idle, input_on_idle);
-}
-
-/* Attach and Exec have the same fields but for the first request, so that one type serves both. */
-static void send_input(struct cor_session *session, uint8_t *data, size_t size)
-{
-	AttachRequest request = CORACLE__SHIM__V1__ATTACH_REQUEST__INIT;
-
-	if (!size)
-		return;
-	request.kind_case = CORACLE__SHIM__V1__ATTACH_REQUEST__KIND_STDIN;
-	request.stdin = (ProtobufCBinaryData){.data = data, .len = size};
-	rpc_call_send_message(session->call, &request.base);
-	if (rpc_call_queued(session->call) < RPC_HIGH_WATER)
-		return;
-	session->input_paused = true;
-	input_stop(session);
-}
-
-static void close_input(struct cor_session *session)
-{
-	AttachRequest request = CORACLE__SHIM__V1__ATTACH_REQUEST__INIT;
-	Coracle__Shim__V1__Empty empty = CORACLE__SHIM__V1__EMPTY__INIT;
-
-	input_stop(session);
-	session->streams.in = -1;
-	request.kind_case = CORACLE__SHIM__V1__ATTACH_REQUEST__KIND_CLOSE_STDIN;
-	request.close_stdin = &empty;
-	rpc_call_send_message(session->call, &request.base);
-}
-
-static void read_input(struct cor_session *session)
-{
-	uint8_t typed[INPUT_CHUNK], passed[INPUT_CHUNK + DETACH_KEYS_MAX];
-	size_t size;
-	ssize_t n;
-
-	if (!session->call || session->streams.in < 0)
-		return;
-	n = read(session->streams.in, typed, sizeof(typed));
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
-	/* A terminal that is gone gives EIO: no more input, and no error of the process. */
-	if (n <= 0) {
-		close_input(session);
-		return;
-	}
-	session->detached = detach_keys_feed(&session->keys, typed, (size_t)n, passed, &size);
-	send_input(session, passed, size);
-	if (session->detached)
-		input_stop(session);
-}
-
-static void input_on_poll(uv_poll_t *poll_handle, int status, int events)
-{
-	read_input(poll_handle->data);
-}
-
-static void input_on_idle(uv_idle_t *idle)
-{
-	read_input(idle->data);
-}
-
-static void on_writable(struct rpc_call *call, void *user)
-{
-	struct cor_session *session = user;
-
-	if (!session->input_paused || session->streams.in < 0 || session->detached)
-		return;
-	session->input_paused = false;
-	input_start(session);
-}
-
-static int input_open(struct cor_session *session, struct cor_error *err)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-
-	if (session->streams.in < 0)
-		return 0;
-	session->input_epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (session->input_epoll < 0)
-		return cor_fail_errno(err, errno, "epoll");
-	if (epoll_ctl(session->input_epoll, EPOLL_CTL_ADD, session->streams.in, &event) == 0) {
-		int r = uv_poll_init(&session->client->loop, &session->input_poll, session->input_epoll);
-
-		if (r < 0)
-			return cor_fail_errno(err, r, "poll the input");
-		session->input_poll.data = session;
-		session->input_polled = true;
-	} else if (errno == EPERM) {
-		/* A regular file can always be read. */
-		uv_idle_init(&session->client->loop, &session->input_idle);
-		session->input_idle.data = session;
-		session->input_idles = true;
-	} else {
-		return cor_fail_errno(err, errno, "poll the input");
-	}
-	return 0;
 }
 
 /* ---- orders from outside the loop ---- */
@@ -294,13 +173,13 @@ static void on_end(struct rpc_call *call, const struct cor_error *status, void *
 
 	session->call = NULL;
 	session->finished = true;
-	input_stop(session);
+	session_input_stop(session);
 	if (!session->failure.status && !session->has_exit && status->status != COR_OK)
 		session->failure = *status;
 }
 
 static const struct rpc_call_events call_events = {
-	.on_message = on_message, .on_writable = on_writable, .on_end = on_end};
+	.on_message = on_message, .on_writable = session_input_resume, .on_end = on_end};
 
 int session_bad_keys(const char *keys, struct cor_error *err)
 {
@@ -332,7 +211,7 @@ int session_new(struct shim_client *client, const struct cor_streams *streams, s
 	uv_poll_start(&session->wake_poll, UV_READABLE, on_wake);
 	if (detach_keys_parse(session->streams.detach_keys, &session->keys) < 0)
 		r = session_bad_keys(session->streams.detach_keys, err);
-	r = r ?: input_open(session, err);
+	r = r ?: session_input_open(session, err);
 	if (r < 0) {
 		cor_session_free(session);
 		return r;
@@ -369,7 +248,7 @@ static int begin(struct cor_session *session, const char *path, const ProtobufCM
 		return r;
 	rpc_call_send_message(session->call, first);
 	if (session->streams.in >= 0)
-		input_start(session);
+		session_input_start(session);
 	return 0;
 }
 

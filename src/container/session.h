@@ -52,3 +52,9 @@ int session_exec(struct cor_session *session, const struct cor_process_options *
 
 /* Runs the loop until the other side has said that the streams are connected. */
 int session_await_attached(struct cor_session *session, struct cor_error *err);
+
+/* session_input.c: watches streams.in from session_input_start on, where there is one. */
+int session_input_open(struct cor_session *session, struct cor_error *err);
+void session_input_start(struct cor_session *session);
+void session_input_stop(struct cor_session *session);
+void session_input_resume(struct rpc_call *call, void *session); /* the call has room again */

@@ -8,6 +8,8 @@
 #include "base/prefix.h"
 #include "base/str.h"
 #include "container/detach.h"
+#include "container/folders.h"
+#include "container/lock.h"
 #include "container/record.h"
 
 #include <errno.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Today's library and a shim of another build: a child process plays it, with the lock, the socket and so much of the API as it is told to know. */
+#include "container/folders.h"
+#include "container/lock.h"
 #include "container/shim_client.h"
 
 #include "base/file.h"

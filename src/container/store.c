@@ -7,6 +7,8 @@
 #include "container/store.h"
 
 #include "base/file.h"
+#include "container/folders.h"
+#include "container/lock.h"
 #include "container/volumes.h"
 
 #include <errno.h>

@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "container/record.h"
+#include "container/state.h"
 
 /* "[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", and nothing that would be taken for an id. */
 bool container_name_valid(const char *name);

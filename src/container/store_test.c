@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names, bundles, records and the lock, over roots in a folder of the test's own. */
+#include "container/folders.h"
+#include "container/lock.h"
 #include "container/store.h"
 
 #include "base/file.h"

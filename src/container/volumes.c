@@ -2,6 +2,7 @@
 /* Records of containers are what says that a volume is wanted; nothing is counted anywhere else, so that nothing can be counted wrong. */
 #include "container/volumes.h"
 
+#include "container/folders.h"
 #include "container/store.h"
 #include "volume/volume.h"
 

@@ -5,6 +5,7 @@
  * A container that goes with its process (`--rm`), and has written little, is not waited for: nobody can start it again or read its disk, and its name is free once
  * its files are gone.
  * Those who wait hear of the end as soon as that is so, and the machine goes down behind them, in the same orderly way. */
+#include "container/state.h"
 #include "shim/shim.h"
 
 #include "base/clock.h"

@@ -2,6 +2,9 @@
 /* coracle-shim: the process beside a virtual machine. Started by libcoracle with one connected client; takes the container's lock, boots the machine, serves
  * coracle.shim.v1 until the container has ended and everybody was told. With --probe it prints what machines would be made of, and runs none; with --save it makes a
  * machine for others to begin from. */
+#include "container/folders.h"
+#include "container/lock.h"
+#include "container/state.h"
 #include "shim/shim.h"
 
 #include "base/clock.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The container's volumes: opened and locked here, handed to the VMM as disks, mounted by the guest. What a volume holds was written by guests; nothing of it is
  * read on this side. */
+#include "container/lock.h"
 #include "shim/shim.h"
 
 #include "container/volumes.h"
