@@ -101,6 +101,7 @@ struct cor_exit {
 struct cor_streams {
 	int in, out, err;
 	const char *detach_keys; /* "ctrl-p,ctrl-q"; NULL: none; only sensible for a terminal */
+	bool trace;              /* of a start: the guest's timings and those of the end are wanted too */
 };
 
 /* A session with one process: made by cor_container_start, _attach or _exec, ended by cor_session_free. */
@@ -135,6 +136,8 @@ COR_EXPORT void cor_session_signal(struct cor_session *session, int signal);
 COR_EXPORT void cor_session_interrupt(struct cor_session *session);
 /* The stages of the start: lines of "stage<TAB>microseconds since the command began" for `run --timings`. */
 COR_EXPORT int cor_session_timings(struct cor_session *session, char **ret_text, struct cor_error *err);
+/* The same with all that went on beside it, as JSON that chrome://tracing and Perfetto open. */
+COR_EXPORT int cor_session_trace(struct cor_session *session, char **ret_json, struct cor_error *err);
 COR_EXPORT void cor_session_free(struct cor_session *session);
 
 /* ---- looking ---- */

@@ -188,6 +188,21 @@ static void note_that_it_runs_on(const struct foreground *fg)
 	report_note("let go of '%s', which may run on; 'coracle kill %s' ends it", fg->name, fg->name);
 }
 
+static void write_trace(struct cor_session *session, const char *path)
+{
+	char *text;
+	FILE *file;
+	bool written;
+
+	if (cor_session_trace(session, &text, NULL) < 0)
+		return;
+	file = fopen(path, "we");
+	written = file && fputs(text, file) != EOF;
+	if ((file && fclose(file) == EOF) || !written)
+		report_note("cannot write the trace '%s': %s", path, strerror(errno));
+	cor_free(text);
+}
+
 /* How the session ended, as an exit status and a line for what the status does not tell. */
 static int status_of(const struct foreground *fg, enum cor_session_result result, const struct cor_exit *end)
 {
@@ -221,6 +236,8 @@ int foreground_run(struct foreground *fg, struct cor_session *session, int *ret_
 	set_session(NULL);
 	if (r == 0 && fg->timings)
 		print_timings(session);
+	if (r == 0 && fg->trace)
+		write_trace(session, fg->trace);
 	cor_session_free(session);
 	foreground_release(fg);
 	if (r == -EPIPE) {

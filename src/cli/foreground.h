@@ -12,12 +12,13 @@ extern const struct option_group foreground_group;
 
 struct foreground {
 	struct cor_streams streams;
-	const char *name; /* of the container, for what is said; borrowed */
-	bool terminal;    /* the process has one */
-	bool raw;         /* ours is to be raw: both have one and we type into it */
-	bool proxy;       /* signals go to the process */
-	bool starts;      /* the container itself is started: a signal that comes early is for its process */
-	bool timings;     /* print the stages at the end */
+	const char *name;  /* of the container, for what is said; borrowed */
+	bool terminal;     /* the process has one */
+	bool raw;          /* ours is to be raw: both have one and we type into it */
+	bool proxy;        /* signals go to the process */
+	bool starts;       /* the container itself is started: a signal that comes early is for its process */
+	bool timings;      /* print the stages at the end */
+	const char *trace; /* a file for all of it, or NULL; borrowed */
 	unsigned rows, columns;
 	bool prepared;
 	sigset_t mask; /* of signals before foreground_prepare */

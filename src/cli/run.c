@@ -13,6 +13,7 @@
 static const struct option run_options[] = {
 	{"detach", 'd', NULL, "print the id and leave the container running"},
 	{"timings", '\0', NULL, "print the stages of the start, on standard error, at the end"},
+	{"trace", '\0', "FILE", "write what took which time, for chrome://tracing or Perfetto"},
 	{0},
 };
 static const struct option_group run_group = {"Options", run_options};
@@ -99,6 +100,8 @@ static int run_foreground(struct cor_context *ctx, struct container_request *req
 	short_id = text_format("%.12s", id);
 	fg.name = request->options.name ? request->options.name : short_id;
 	fg.timings = arguments_flag(args, "timings", false);
+	fg.trace = arguments_text(args, "trace");
+	fg.streams.trace = fg.timings || fg.trace;
 	fg.starts = true;
 	foreground_prepare(&fg);
 	r = start(ctx, id, request, &fg.streams, &session, err);
@@ -114,8 +117,8 @@ static int run_run(const struct arguments *args, int *ret_status, struct cor_err
 
 	if (r < 0)
 		return r;
-	if (detach && arguments_flag(args, "timings", false))
-		return report_usage(err, "--timings needs the foreground; leave --detach away");
+	if (detach && (arguments_flag(args, "timings", false) || arguments_text(args, "trace")))
+		return report_usage(err, "--timings and --trace need the foreground; leave --detach away");
 	r = cor_open(NULL, &ctx, err);
 	if (r < 0)
 		return r;

@@ -10,6 +10,7 @@ static const struct option start_options[] = {
 	{"attach", 'a', NULL, "stay in the foreground with the container's output"},
 	{"interactive", 'i', NULL, "also pass on standard input; implies --attach"},
 	{"timings", '\0', NULL, "print the stages of the start at the end, with --attach"},
+	{"trace", '\0', "FILE", "write what took which time, for chrome://tracing or Perfetto"},
 	{0},
 };
 static const struct option_group start_group = {"Options", start_options};
@@ -29,6 +30,8 @@ static int start_attached(struct cor_context *ctx, const struct arguments *args,
 		return r;
 	fg.name = args->operands[0];
 	fg.timings = arguments_flag(args, "timings", false);
+	fg.trace = arguments_text(args, "trace");
+	fg.streams.trace = fg.timings || fg.trace;
 	fg.starts = true;
 	foreground_prepare(&fg);
 	r = cor_container_start(ctx, args->operands[0], &fg.streams, &session, err);

@@ -2,6 +2,7 @@
 /* What a cor_context holds. */
 #pragma once
 
+#include "base/timing.h"
 #include "container/roots.h"
 #include "coracle/context.h"
 #include "image/image.h"
@@ -9,6 +10,7 @@
 struct cor_context {
 	struct roots roots;
 	uint64_t opened_ns;         /* monotonic: when the command began, for timings */
+	struct timings timings;     /* ours, until a session takes them over */
 	struct image_store *images; /* opened at first use: see context_images */
 };
 

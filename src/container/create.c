@@ -246,10 +246,12 @@ int cor_container_create(struct cor_context *ctx, const struct cor_container_opt
 	r = image_rootfs(images, options->image, options->platform, &rootfs, err);
 	if (r < 0)
 		return r;
+	timings_add(&ctx->timings, "coracle", "image found", 0, clock_monotonic_ns());
 	r = ports_choose(&ctx->roots, options, rootfs.config, &record, err);
 	r = r ?: container_shares_choose(options, &record.shares, err);
 	r = r ?: create(ctx, options, &rootfs, &record, err);
 	image_rootfs_release(&rootfs);
+	timings_add(&ctx->timings, "coracle", "container written", 0, clock_monotonic_ns());
 	if (r == 0)
 		*ret_id = xstrdup(record.id);
 	return r;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `start`, `attach` and `exec`: the calls that open a session. */
-#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "container/context.h"
@@ -15,23 +14,6 @@
 #define GOODBYE_MS 20000 /* for a shim to clean up after a start that failed */
 
 typedef Coracle__Shim__V1__StartResponse StartResponse;
-
-static char *timings_text(const StartResponse *started, uint64_t began_ns)
-{
-	struct buffer text = {0};
-	char *result;
-
-	for (size_t i = 0; i < started->n_timings; i++)
-		if (started->timings[i]->at_ns >= began_ns)
-			buffer_printf(&text, "%s\t%llu\n", started->timings[i]->stage,
-				      (unsigned long long)((started->timings[i]->at_ns - began_ns) / 1000));
-	buffer_printf(&text, "started\t%llu\n",
-		      (unsigned long long)((clock_monotonic_ns() - began_ns) / 1000));
-	buffer_append(&text, "", 1);
-	result = xstrdup((char *)buffer_bytes(&text));
-	buffer_release(&text);
-	return result;
-}
 
 static void on_goodbye(uv_timer_t *timer)
 {
@@ -81,11 +63,12 @@ static int check_startable(struct cor_context *ctx, const char *ref, struct cont
 	return r < 0 ? cor_fail_errno(err, r, "container '%s': lock", record->name) : 0;
 }
 
-static int ask_start(struct shim_client *client, const struct container_record *record, StartResponse **ret,
-		     struct cor_error *err)
+static int ask_start(struct shim_client *client, const struct container_record *record, bool trace,
+		     StartResponse **ret, struct cor_error *err)
 {
 	Coracle__Shim__V1__StartRequest request = CORACLE__SHIM__V1__START_REQUEST__INIT;
 
+	request.trace = trace;
 	return shim_call(client, SHIM_METHOD("Start"), &request.base,
 			 &coracle__shim__v1__start_response__descriptor,
 			 record->volume_count ? SHIM_FILL_MS : SHIM_START_MS, (ProtobufCMessage **)ret, err);
@@ -98,7 +81,7 @@ static int start_detached(struct cor_context *ctx, const struct container_record
 	StartResponse *started = NULL;
 	int r = shim_spawn(&ctx->roots, record->id, SHIM_RUNS, &client, err);
 
-	r = r ?: ask_start(client, record, &started, err);
+	r = r ?: ask_start(client, record, false, &started, err);
 	if (started)
 		protobuf_c_message_free_unpacked(&started->base, NULL);
 	if (r < 0)
@@ -132,14 +115,18 @@ static int start_attached(struct cor_context *ctx, const struct container_record
 		return r;
 	}
 	/* Both at once: the shim connects the streams before it lets the process go. */
+	trace_begin(&session->trace, ctx->opened_ns, &ctx->timings);
 	r = session_attach(session, true, err);
-	r = r ?: ask_start(client, record, &started, err);
+	r = r ?: ask_start(client, record, wanted.trace, &started, err);
 	if (r < 0) {
 		clean_up(ctx, client, record);
 		cor_session_free(session);
 		return r;
 	}
-	session->timings = timings_text(started, ctx->opened_ns);
+	/* Unless the process has ended meanwhile, which told more. */
+	if (!session->has_exit)
+		trace_take(&session->trace, started->timings, started->n_timings);
+	trace_note(&session->trace, "started");
 	protobuf_c_message_free_unpacked(&started->base, NULL);
 	*ret = session;
 	return 0;

@@ -76,6 +76,9 @@ static void on_message(struct rpc_call *call, const uint8_t *data, size_t size, 
 		session->exit.code = (int)(response->exit->code & 255);
 		session->exit.signal = (int)(response->exit->signal & 127);
 		session->exit.out_of_memory = response->exit->out_of_memory;
+		if (response->n_timings)
+			trace_take(&session->trace, response->timings, response->n_timings);
+		trace_note(&session->trace, "end heard");
 		break;
 	case CORACLE__SHIM__V1__ATTACH_RESPONSE__KIND_ATTACHED:
 		session->attached = true;
@@ -229,7 +232,6 @@ void cor_session_free(struct cor_session *session)
 	cleanup_fd(&session->input_epoll);
 	cleanup_fd(&session->wake_fd);
 	free(session->process_id);
-	free(session->timings);
 	free(session);
 }
 
@@ -330,10 +332,27 @@ int cor_session_run(struct cor_session *session, enum cor_session_result *ret_re
 	return session->failure.err ? -session->failure.err : -EIO;
 }
 
+static int check_trace(const struct cor_session *session, struct cor_error *err)
+{
+	return session->trace.count
+		       ? 0
+		       : cor_fail(err, COR_NOT_FOUND, ENOENT, "this session did not start a container");
+}
+
 int cor_session_timings(struct cor_session *session, char **ret_text, struct cor_error *err)
 {
-	if (!session->timings)
-		return cor_fail(err, COR_NOT_FOUND, ENOENT, "this session did not start a container");
-	*ret_text = xstrdup(session->timings);
-	return 0;
+	int r = check_trace(session, err);
+
+	if (r == 0)
+		*ret_text = trace_text(&session->trace);
+	return r;
+}
+
+int cor_session_trace(struct cor_session *session, char **ret_json, struct cor_error *err)
+{
+	int r = check_trace(session, err);
+
+	if (r == 0)
+		*ret_json = trace_json(&session->trace);
+	return r;
 }

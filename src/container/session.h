@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "container/detach_keys.h"
 #include "container/shim_client.h"
+#include "container/trace.h"
 #include "coracle/container.h"
 
 #include <stdatomic.h>
@@ -35,7 +36,7 @@ struct cor_session {
 	atomic_uint window;    /* rows << 16 | columns; 0: none */
 	atomic_bool interrupted;
 
-	char *timings; /* as cor_session_timings returns it; NULL: none */
+	struct trace trace; /* of one that started a container; otherwise empty */
 };
 
 /* A session over a connection, which it takes over (also on failure). streams are borrowed until it is freed. */

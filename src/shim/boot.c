@@ -103,12 +103,23 @@ static void on_messages(uv_poll_t *poll, int status, int events)
 	drain_messages(poll->data);
 }
 
+/* Both are heard within one start, or not at all. */
+static void note_vmm(struct shim *shim, uint64_t ready_before, uint64_t resumed_before)
+{
+	if (!ready_before && shim->vm->ready_ns)
+		timings_add(&shim->timings, "VMM", "VMM ready", 0, shim->vm->ready_ns);
+	if (!resumed_before && shim->vm->resumed_ns && !shim->answered)
+		timings_add(&shim->timings, "VMM", "VMM's CPUs run", 0, shim->vm->resumed_ns);
+}
+
 static void on_control(uv_poll_t *poll, int status, int events)
 {
 	struct shim *shim = poll->data;
+	uint64_t ready = shim->vm->ready_ns, resumed = shim->vm->resumed_ns;
 
 	if (vm_process_control(shim->vm, NULL) < 0)
 		uv_poll_stop(poll);
+	note_vmm(shim, ready, resumed);
 	disks_look(shim);
 }
 
@@ -189,7 +200,7 @@ static void connected(struct shim *shim)
 	uv_poll_stop(&shim->watchers->agent);
 	uv_timer_stop(&shim->boot_timer);
 	shim->answered = true;
-	shim_time(shim, "guest answered");
+	shim_time(shim, "guest", "guest answered");
 	if (shim->fell_back)
 		remember_fall_back(shim);
 	if (fd < 0) {
@@ -348,7 +359,8 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 	close_fd(&disks[0].overlay_fd);
 	close_fd(&disks[0].base_fd);
 	if (r == 0)
-		shim_time(shim, shim->from_saved ? "VMM started from a saved machine" : "VMM started");
+		shim_time(shim, "shim",
+			  shim->from_saved ? "VMM started from a saved machine" : "VMM started");
 	return r;
 }
 

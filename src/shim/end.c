@@ -128,6 +128,7 @@ static void tell(struct shim *shim)
 		write_state(shim);
 		close_fd(&shim->lock_fd);
 	}
+	shim_time(shim, "shim", "end written");
 	service_answer_all(shim);
 	logs_grown(shim);
 	hub_end(shim->hub);
@@ -153,7 +154,7 @@ static void finish(struct shim *shim)
 	vm_free(shim->vm);
 	shim->vm = NULL;
 	shares_stop(shim);
-	shim_time(shim, "VMM gone");
+	shim_time(shim, "VMM", "VMM gone");
 	rpc_conn_free(shim->guest);
 	shim->guest = NULL;
 	cgroup_leave(&shim->cgroup);
@@ -231,7 +232,7 @@ void shim_exited(struct shim *shim, const Coracle__Agent__V1__ExitStatus *status
 {
 	if (shim->stage >= ENDING)
 		return;
-	shim_time(shim, "process ended");
+	shim_time(shim, "guest", "process ended");
 	shim->end = (struct shim_end){.at_ns = clock_realtime_ns()};
 	shim->end.exit.code = (int)(status->code & 255);
 	shim->end.exit.signal = (int)(status->signal & 127);

@@ -82,12 +82,18 @@ static void client_finish(struct client *client)
 	struct shim *shim = client->hub->shim;
 	Coracle__Shim__V1__AttachResponse response = CORACLE__SHIM__V1__ATTACH_RESPONSE__INIT;
 	Coracle__Agent__V1__ExitStatus status = CORACLE__AGENT__V1__EXIT_STATUS__INIT;
+	struct timings_message timings;
 
 	if (shim->failure.status != COR_OK) {
 		rpc_call_finish(client->call, &shim->failure);
 		return;
 	}
 	exit_status_fill(shim, &status);
+	if (shim->trace && client->foreground) {
+		timings_fill(shim, &timings);
+		response.timings = timings.list;
+		response.n_timings = shim->timings.count;
+	}
 	response.kind_case = CORACLE__SHIM__V1__ATTACH_RESPONSE__KIND_EXIT;
 	response.exit = &status;
 	rpc_call_send_message(client->call, &response.base);

@@ -28,15 +28,17 @@
 #define LOG_KEEP  3
 #define BACKLOG   64
 
-void shim_time(struct shim *shim, const char *stage)
+void shim_time(struct shim *shim, const char *track, const char *stage)
 {
-	if (shim->timing_count == MAX_TIMINGS)
-		return;
-	shim->timings[shim->timing_count].stage = stage;
-	shim->timings[shim->timing_count].at_ns = clock_monotonic_ns();
-	log_debug("%6.1f ms: %s",
-		  (double)(shim->timings[shim->timing_count].at_ns - shim->timings[0].at_ns) / 1e6, stage);
-	shim->timing_count++;
+	uint64_t now = clock_monotonic_ns();
+
+	timings_add(&shim->timings, track, stage, 0, now);
+	log_debug("%6.1f ms: %s", (double)(now - shim->timings.items[0].at_ns) / 1e6, stage);
+}
+
+void shim_span(struct shim *shim, const char *stage, uint64_t began_ns)
+{
+	timings_add(&shim->timings, "shim", stage, began_ns, clock_monotonic_ns());
 }
 
 void explain_silence(const struct shim *shim, struct cor_error *err)
@@ -322,7 +324,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	umask(0077);
-	shim_time(&shim, "shim started");
+	shim_time(&shim, "shim", "shim started");
 	leave_folder();
 	r = roots_open(args.data, args.run, &shim.roots, &err);
 	if (r == 0 && (args.probe || args.save)) {

@@ -89,7 +89,7 @@ int network_join_all(struct shim *shim, struct cor_error *err)
 		r = r ?: join_one(shim, text, err);
 	r = r ?: tell(shim, err);
 	if (r == 0)
-		shim_time(shim, "network joined");
+		shim_time(shim, "shim", "network joined");
 	return r;
 }
 
@@ -102,7 +102,7 @@ int network_connect_all(struct shim *shim, struct cor_error *err)
 	if (r < 0 || !shim->port_count)
 		return r;
 	network_watch_begin(shim);
-	shim_time(shim, "network connected");
+	shim_time(shim, "shim", "network connected");
 	return 0;
 }
 

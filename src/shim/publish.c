@@ -75,7 +75,7 @@ int publish_connect(struct shim *shim, struct cor_error *err)
 		return 0;
 	r = held_ports_connect(shim->roots.run_fd, port, &shim->publishing->held, err);
 	if (r == 0)
-		shim_time(shim, "ports published");
+		shim_time(shim, "shim", "ports published");
 	return r;
 }
 

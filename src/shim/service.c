@@ -70,18 +70,17 @@ static int hello(void *service, struct rpc_call *call, const ProtobufCMessage *r
 	return 0;
 }
 
-struct timings {
-	Coracle__Shim__V1__Timing items[MAX_TIMINGS];
-	Coracle__Shim__V1__Timing *list[MAX_TIMINGS];
-};
-
-static void timings_fill(const struct shim *shim, struct timings *timings)
+void timings_fill(const struct shim *shim, struct timings_message *message)
 {
-	for (size_t i = 0; i < shim->timing_count; i++) {
-		coracle__shim__v1__timing__init(&timings->items[i]);
-		timings->items[i].stage = (char *)shim->timings[i].stage;
-		timings->items[i].at_ns = shim->timings[i].at_ns;
-		timings->list[i] = &timings->items[i];
+	for (size_t i = 0; i < shim->timings.count; i++) {
+		const struct timing *timing = &shim->timings.items[i];
+
+		coracle__shim__v1__timing__init(&message->items[i]);
+		message->items[i].stage = (char *)(uintptr_t)timing->stage;
+		message->items[i].track = (char *)(uintptr_t)timing->track;
+		message->items[i].began_ns = timing->began_ns;
+		message->items[i].at_ns = timing->at_ns;
+		message->list[i] = &message->items[i];
 	}
 }
 
@@ -98,7 +97,7 @@ static int state(void *service, struct rpc_call *call, const ProtobufCMessage *r
 	Coracle__Shim__V1__StateResponse response = CORACLE__SHIM__V1__STATE_RESPONSE__INIT;
 	Coracle__Agent__V1__ExitStatus status = CORACLE__AGENT__V1__EXIT_STATUS__INIT;
 	struct shim *shim = service;
-	struct timings timings;
+	struct timings_message timings;
 
 	timings_fill(shim, &timings);
 	exit_status_fill(shim, &status);
@@ -111,7 +110,7 @@ static int state(void *service, struct rpc_call *call, const ProtobufCMessage *r
 	response.exit = shim->stage >= ENDING ? &status : NULL;
 	response.started_at_ns = shim->started_ns;
 	response.timings = timings.list;
-	response.n_timings = shim->timing_count;
+	response.n_timings = shim->timings.count;
 	rpc_call_reply(call, &response.base);
 	return 0;
 }
@@ -121,13 +120,13 @@ static int state(void *service, struct rpc_call *call, const ProtobufCMessage *r
 static void answer_start(const struct shim *shim, struct rpc_call *call)
 {
 	Coracle__Shim__V1__StartResponse response = CORACLE__SHIM__V1__START_RESPONSE__INIT;
-	struct timings timings;
+	struct timings_message timings;
 
 	timings_fill(shim, &timings);
 	response.pid = shim->process_pid;
 	response.started_at_ns = shim->started_ns;
 	response.timings = timings.list;
-	response.n_timings = shim->timing_count;
+	response.n_timings = shim->timings.count;
 	rpc_call_reply(call, &response.base);
 }
 
@@ -149,6 +148,7 @@ static int start(void *service, struct rpc_call *call, const ProtobufCMessage *r
 	int r;
 
 	shim->asked = true;
+	shim->trace = shim->trace || ((const Coracle__Shim__V1__StartRequest *)request)->trace;
 	/* It failed before anybody asked; who did has heard now, and waits for our end. */
 	if (shim->failure.status != COR_OK && shim->stage == OVER) {
 		shim->open_calls++;

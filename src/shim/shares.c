@@ -175,7 +175,7 @@ static void on_mounted(const ProtobufCMessage *response, const struct cor_error 
 {
 	if (!went_well(user, status, NULL))
 		return;
-	shim_time(user, "share mounted");
+	shim_time(user, "guest", "share mounted");
 	prepared(user);
 }
 

@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/timing.h"
 #include "container/record.h"
 #include "container/roots.h"
 #include "net/port.h"
@@ -34,7 +35,6 @@
 /* Of a question to the guest during the start, on a slow host under emulation … */
 #define CALL_TIMEOUT_MS 30000
 #define ASK_TIMEOUT_MS  15000 /* … of one that somebody waits for; less than a client waits for us */
-#define MAX_TIMINGS     16
 #define SPARE_FILE      "spare"
 #define SPARE_SIZE      16384
 #define MAX_WAITING     64 /* calls of one kind that wait at once */
@@ -131,16 +131,16 @@ struct shim {
 	unsigned open_calls; /* streams and calls that wait: the shim ends when none is left */
 	unsigned execs;      /* for making up their ids */
 
-	struct {
-		const char *stage;
-		uint64_t at_ns;
-	} timings[MAX_TIMINGS];
-	size_t timing_count;
+	struct timings timings;
+	bool trace; /* somebody wants to see the guest's too */
 	uv_signal_t sigterm;
 };
 
 /* main.c */
-void shim_time(struct shim *shim, const char *stage);
+/* A moment of the start: up to here it was waited for the track's stage. */
+void shim_time(struct shim *shim, const char *track, const char *stage);
+/* What began then has ended, and others went on beside it. */
+void shim_span(struct shim *shim, const char *stage, uint64_t began_ns);
 
 /* A deadline that passed in a call to the guest, in words for people. */
 void explain_silence(const struct shim *shim, struct cor_error *err);
@@ -236,6 +236,12 @@ extern const struct rpc_method shim_methods[];
 extern const size_t shim_method_count;
 int service_relay(void *context, struct rpc_call *call, const char *path, struct cor_error *err);
 void service_answer_starts(struct shim *shim);
+struct timings_message {
+	Coracle__Shim__V1__Timing items[TIMINGS_MAX];
+	Coracle__Shim__V1__Timing *list[TIMINGS_MAX];
+};
+/* As responses carry them: shim->timings.count of them; nothing of it is to be freed. */
+void timings_fill(const struct shim *shim, struct timings_message *message);
 /* The container has ended: all that wait for that are answered, and once the machine is gone too (OVER), those who stopped it. */
 void service_answer_all(struct shim *shim);
 

@@ -62,7 +62,7 @@ static void on_process(const ProtobufCMessage *response, const struct cor_error 
 	if (!went_well(shim, status, NULL))
 		return;
 	shim->process_pid = ((const Coracle__Agent__V1__CreateProcessResponse *)response)->pid;
-	shim_time(shim, "process made");
+	shim_time(shim, "guest", "process made");
 	shim->stage = READY;
 	if (shim->starts.count)
 		guest_start(shim);
@@ -112,7 +112,7 @@ static void on_container(const ProtobufCMessage *response, const struct cor_erro
 {
 	if (!went_well(user, status, NULL))
 		return;
-	shim_time(user, "container made");
+	shim_time(user, "guest", "container made");
 	volumes_prepare(user);
 	shares_mount(user);
 	sockets_listen(user, prepared);
@@ -307,7 +307,7 @@ static void on_started(const ProtobufCMessage *response, const struct cor_error 
 	if (!went_well(shim, status, NULL))
 		return;
 	shim->started_ns = clock_realtime_ns();
-	shim_time(shim, "process started");
+	shim_time(shim, "guest", "process started");
 	shim->stage = RUNNING;
 	service_answer_starts(shim);
 	hub_running(shim->hub);

@@ -87,7 +87,7 @@ static void on_prepared(const ProtobufCMessage *response, const struct cor_error
 {
 	if (!went_well(user, status, NULL))
 		return;
-	shim_time(user, "volume ready");
+	shim_time(user, "guest", "volume ready");
 	prepared(user);
 }
 

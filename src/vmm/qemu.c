@@ -10,6 +10,7 @@
 #include "vmm/qmp.h"
 #include "vmm/vmm.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 
@@ -252,6 +253,8 @@ static void on_event(const char *name, const json_t *data, void *user)
 	if (str_equal(name, "SHUTDOWN") && data && json_get_string(data, "reason", &reason) == 0 && reason &&
 	    str_made_of(reason, sizeof(qemu->vm.end) - 1, "abcdefghijklmnopqrstuvwxyz-"))
 		snprintf(qemu->vm.end, sizeof(qemu->vm.end), "%s", reason);
+	else if (str_equal(name, "RESUME"))
+		qemu->vm.resumed_ns = clock_monotonic_ns();
 	else if (str_equal(name, QMP_REFUSED))
 		vm_kill(&qemu->vm); /* what was posted began the machine */
 	else if (str_equal(name, "VSERPORT_CHANGE") && data && json_get_bool(data, "open", &open) == 0 &&
@@ -454,8 +457,11 @@ static int qemu_start(const struct vm_spec *spec, struct vm **ret_vm, struct cor
 
 static int qemu_process_control(struct vm *vm, struct cor_error *err)
 {
-	int r = qmp_process(&container_of(vm, struct qemu, vm)->qmp);
+	struct qmp *qmp = &container_of(vm, struct qemu, vm)->qmp;
+	int r = qmp_process(qmp);
 
+	if (qmp->answered && !vm->ready_ns)
+		vm->ready_ns = clock_monotonic_ns();
 	return r < 0 ? cor_fail(err, COR_UNAVAILABLE, r, "QEMU has gone") : 0;
 }
 

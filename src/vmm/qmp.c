@@ -126,6 +126,7 @@ static int drain(struct qmp *qmp, int64_t id, json_t **ret_answer)
 		if (r <= 0)
 			return r;
 		tell_event(qmp, message);
+		qmp->answered = qmp->answered || json_object_get(message, "return");
 		if (id && json_get_int(message, "id", &of) == 0 && of == id) {
 			*ret_answer = steal_ptr(message);
 			return 1;

@@ -6,11 +6,13 @@
 #include "base/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #define QMP_LINE_MAX (1u << 20)
 
 struct qmp {
-	int fd; /* the owner's */
+	int fd;        /* the owner's */
+	bool answered; /* a command was, once: QEMU's main loop runs */
 	struct buffer in;
 	unsigned last_id;
 	void (*on_event)(const char *name, const json_t *data, void *user); /* data may be NULL */

@@ -107,7 +107,9 @@ struct vm {
 	int console_fd;  /* a connected socket: what the guest's kernel writes */
 	int messages_fd; /* a pipe: what the VMM has to say to people */
 	int control_fd;  /* readable: call vm_process_control */
-	bool listening;  /* the guest has opened its end of the agent's line; known where the VMM tells */
+	uint64_t ready_ns,
+		resumed_ns; /* monotonic: when it was heard that the VMM has made its devices, and that its CPUs run; 0: not yet */
+	bool listening; /* the guest has opened its end of the agent's line; known where the VMM tells */
 	/* bits, by the number of the disk: writes that failed, and did for want of room; set by vm_process_control */
 	uint64_t failed_disks, full_disks;
 	char end[64]; /* why the guest ended, in the VMM's words, once it is known; otherwise empty */

@@ -389,6 +389,12 @@ int cor_session_timings(struct cor_session *session, char **ret_text, struct cor
 	return 0;
 }
 
+int cor_session_trace(struct cor_session *session, char **ret_json, struct cor_error *err)
+{
+	*ret_json = strdup("{\"traceEvents\":[]}");
+	return 0;
+}
+
 void cor_session_free(struct cor_session *session)
 {
 	if (session)

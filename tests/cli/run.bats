@@ -167,7 +167,7 @@ setup() {
 	[[ ${stderr_lines[0]} == *"at (ms)"*"took (ms)"*stage ]]
 	[[ ${stderr_lines[2]} =~ 801\.5\ +800\.0\ +kernel ]]
 	cli run -d --timings busybox
-	is 125 "--timings needs the foreground; leave --detach away"
+	is 125 "--timings and --trace need the foreground; leave --detach away"
 }
 
 @test "a reader that goes away ends the command, which says what it leaves behind" {

@@ -180,3 +180,13 @@ nothing_left_of_user() {
 	coracle rm -f mine
 	[ -z "$(coracle ls -aq)" ]
 }
+
+@test "a trace of a start names the critical path, and holds it without gaps" {
+	coracle run --rm --trace "$WORK/trace" busybox true
+	jq -e '[.traceEvents[] | select(.ph == "M" and .name == "thread_name") | .args.name] == ["critical path", "coracle", "shim", "VMM", "guest"]' "$WORK/trace"
+	jq -e '[.traceEvents[] | select(.ph == "X" and .tid == 0)] | .[0].ts == 0 and ([range(1; length) as $i | (.[$i].ts - .[$i - 1].ts - .[$i - 1].dur) | fabs < 0.01] | all)' "$WORK/trace"
+	local stage
+	for stage in "VMM started from a saved machine" "guest answered" "process ended" "end heard"; do
+		jq -e --arg stage "$stage" '[.traceEvents[] | select(.ph == "X" and .tid == 0) | .name] | index($stage)' "$WORK/trace"
+	done
+}
