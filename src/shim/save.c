@@ -249,7 +249,7 @@ static int try_out(const struct vm_spec *spec, struct cor_error *err)
 static int make(const struct roots *roots, struct vm_spec *spec, const char *shape,
 		struct template_maker *maker, struct cor_error *err)
 {
-	_fd_ int memory = memfd_create("coracle-memory", MFD_CLOEXEC);
+	_fd_ int memory = memfd_create("coracle-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	_fd_ int state = memfd_create("coracle-state", MFD_CLOEXEC);
 	struct vm_memory saved = {.fd = memory, .shared = true, .state_fd = -1};
 	int r;
@@ -261,6 +261,9 @@ static int make(const struct roots *roots, struct vm_spec *spec, const char *sha
 	r = boot_and_save(spec, state, err);
 	if (r < 0)
 		return r;
+	/* The one that is tried out gives memory back, and must not take it from what was saved. */
+	if (fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		return cor_fail_errno(err, errno, "memory of the machine");
 	saved = (struct vm_memory){.fd = memory, .state_fd = state};
 	r = try_out(spec, err);
 	return r < 0 ? r : template_publish(roots, maker, shape, memory, state, err);

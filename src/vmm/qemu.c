@@ -29,6 +29,10 @@
 #include <time.h>
 #include <linux/close_range.h>
 
+static const uint8_t discard[] = {
+#include "vmm/discard_bytes.h"
+};
+
 #define COMMAND_TIMEOUT_MS 1000
 #define SAVE_TRIES         2000
 #define IMAGE_MAX          (UINT64_C(512) << 20) /* of a kernel or initramfs that has to be copied */
@@ -108,10 +112,19 @@ static int readable_by_others(int fd, uid_t uid, int *ret_copy, struct cor_error
 	return 0;
 }
 
+/* What lets guests give memory back that lies on top of a sealed file; see discard.c. *ret_fd stays where it is not needed. */
+static int open_discard(const struct vm_spec *spec, int *ret_fd, struct cor_error *err)
+{
+	if (!spec->saved || spec->saved->shared)
+		return 0;
+	*ret_fd = memfd_with("discard", discard, sizeof(discard));
+	return *ret_fd < 0 ? cor_fail_errno(err, *ret_fd, "memory for the VMM") : 0;
+}
+
 /* ---- the child, between fork and exec: async-signal-safe calls only ---- */
 
 struct child {
-	char *const *argv;
+	char *const *argv, *const *environment;
 	int program_fd, messages;
 	const int *keep; /* descriptors that QEMU gets */
 	size_t keep_count;
@@ -201,7 +214,6 @@ static int keep_descriptors(const struct child *child)
 
 static _Noreturn void child_main(const struct child *child)
 {
-	static char *const no_environment[] = {NULL};
 	sigset_t none;
 	int r;
 
@@ -212,7 +224,7 @@ static _Noreturn void child_main(const struct child *child)
 	r = keep_descriptors(child);
 	r = r ?: drop_privileges(child);
 	if (r == 0) {
-		syscall(SYS_execveat, child->program_fd, "", child->argv, no_environment, AT_EMPTY_PATH);
+		syscall(SYS_execveat, child->program_fd, "", child->argv, child->environment, AT_EMPTY_PATH);
 		r = -errno;
 	}
 	dprintf(2, "cannot start QEMU: %s\n", strerror(-r));
@@ -359,10 +371,12 @@ static size_t count_queues(const struct vm_spec *spec)
 /* Everything but the description's own files: sockets, argument list, child. */
 static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *program, struct cor_error *err)
 {
-	_fd_ int agent = -1, console = -1, control = -1, program_fd = open(program, O_PATH | O_CLOEXEC);
+	_fd_ int agent = -1, console = -1, control = -1, library = -1,
+		 program_fd = open(program, O_PATH | O_CLOEXEC);
 	_free_ int *keep =
-		xcalloc(7 + 2 * spec->disk_count + 2 * count_queues(spec) + spec->share_count, sizeof(int));
+		xcalloc(8 + 2 * spec->disk_count + 2 * count_queues(spec) + spec->share_count, sizeof(int));
 	_strv_ struct strv args = {0};
+	_free_ char *preload = NULL;
 	struct stat kvm = {0};
 	int messages[2] = {-1, -1}, r;
 	size_t count = 0;
@@ -372,6 +386,7 @@ static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *pro
 	r = make_pair(&qemu->vm.agent_fd, &agent, err);
 	r = r ?: make_pair(&qemu->vm.console_fd, &console, err);
 	r = r ?: make_pair(&qemu->vm.control_fd, &control, err);
+	r = r ?: open_discard(spec, &library, err);
 	if (r < 0)
 		return r;
 	r = qemu_args(vm_arch_native(), spec,
@@ -384,6 +399,7 @@ static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *pro
 	keep[count++] = agent;
 	keep[count++] = console;
 	keep[count++] = control;
+	keep[count++] = library;
 	keep[count++] = spec->kernel_fd;
 	keep[count++] = spec->initramfs_fd;
 	if (spec->saved) {
@@ -401,9 +417,12 @@ static int launch(struct qemu *qemu, const struct vm_spec *spec, const char *pro
 		}
 	for (size_t i = 0; i < spec->share_count; i++)
 		keep[count++] = spec->shares[i].fd;
+	if (library >= 0)
+		preload = str_format("LD_PRELOAD=/proc/self/fd/%d", library);
 	stat("/dev/kvm", &kvm);
 	r = spawn(qemu,
 		  &(struct child){.argv = args.items,
+				  .environment = (char *[]){preload, NULL},
 				  .program_fd = program_fd,
 				  .messages = messages[1],
 				  .keep = keep,

@@ -45,6 +45,11 @@ static bool needs_acpi(const struct vm_spec *spec)
 	return count_devices(spec) > SLOTS_PLAIN;
 }
 
+static unsigned count_slots(enum vm_arch arch, const struct vm_spec *spec)
+{
+	return arch == VM_ARM64 ? SLOTS_ARM : needs_acpi(spec) ? SLOTS_ACPI : SLOTS_PLAIN;
+}
+
 /* Beside the machine, which names it. */
 static void add_memory(const struct vm_spec *spec, struct strv *args)
 {
@@ -71,7 +76,7 @@ static int add_machine(enum vm_arch arch, const struct vm_spec *spec, struct str
 		       struct cor_error *err)
 {
 	unsigned devices = count_devices(spec);
-	unsigned slots = arch == VM_ARM64 ? SLOTS_ARM : SLOTS_ACPI;
+	unsigned slots = count_slots(arch, spec);
 	const char *memory = spec->saved || spec->share_count ? ",memory-backend=memory" : "";
 
 	if (devices > slots)
@@ -283,6 +288,15 @@ static int add_share(const struct vm_share *share, size_t index, struct strv *ar
 	return 0;
 }
 
+/* What the guest frees goes back to the host, as the guest tells of it unasked. In a slot that would stay empty: no machine gets ACPI for its sake. */
+static void add_balloon(enum vm_arch arch, const struct vm_spec *spec, struct strv *args)
+{
+	if (count_devices(spec) >= count_slots(arch, spec))
+		return;
+	strv_add(args, "-device");
+	strv_add(args, "virtio-balloon-device,free-page-reporting=on,deflate-on-oom=on");
+}
+
 static void add_lines(enum vm_arch arch, const struct qemu_fds *fds, struct strv *args)
 {
 	strv_add(args, "-chardev");
@@ -356,6 +370,7 @@ static int build(enum vm_arch arch, const struct vm_spec *spec, const struct qem
 		strv_add(args, "-device");
 		strv_add(args, "virtio-rng-device");
 	}
+	add_balloon(arch, spec, args);
 	return 0;
 }
 
