@@ -5,6 +5,7 @@
 #include "container/context.h"
 #include "container/networks.h"
 #include "container/shim_client.h"
+#include "container/starts.h"
 #include "container/store.h"
 
 #include <errno.h>
@@ -112,11 +113,12 @@ int cor_system_info(struct cor_context *ctx, char **ret_json, struct cor_error *
 	struct utsname host;
 
 	uname(&host);
-	info = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "version", CORACLE_VERSION,
-			 "dataRoot", ctx->roots.data, "runRoot", ctx->roots.run, "hostKernel", host.release,
-			 "architecture", host.machine, "cpus", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN),
-			 "memory", (json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), "containers",
-			 counts(ctx), "images", image_count(ctx), "network", usual_network());
+	info = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "version", CORACLE_VERSION,
+		"dataRoot", ctx->roots.data, "runRoot", ctx->roots.run, "hostKernel", host.release,
+		"architecture", host.machine, "cpus", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory",
+		(json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), "containers", counts(ctx),
+		"images", image_count(ctx), "network", usual_network(), "starts", starts_read(&ctx->roots));
 	if (!info)
 		return cor_fail(err, COR_INTERNAL, EINVAL, "system info: a path is not UTF-8");
 	/* An installation that lacks its shim is told as a fact and not as a failure. */

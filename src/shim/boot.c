@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "container/starts.h"
 #include "shim/installation.h"
 #include "shim/publish.h"
 #include "shim/sockets.h"
@@ -310,11 +311,17 @@ uid_t passt_uid(const char *id)
 /* From a saved machine of this shape, or else from nothing. */
 static int start_saved(struct shim *shim, struct vm_spec *spec, struct cor_error *err)
 {
-	bool possible = shim->may_use_saved && saved_is_possible(&shim->record.machine, spec);
+	const char *obstacle = shim->may_use_saved ? saved_obstacle(&shim->record.machine, spec) : NULL;
+	bool possible = shim->may_use_saved && !obstacle;
 	struct cor_error why;
 	int r;
 
 	shim->from_saved = possible && saved_use(&shim->roots, spec, &shim->saved, &why) == 0;
+	if (!shim->booted_because[0])
+		snprintf(shim->booted_because, sizeof(shim->booted_because), "%s",
+			 obstacle   ? obstacle
+			 : possible ? shim->from_saved ? "" : why.msg
+				    : "saved machines are turned off");
 	if (possible && !shim->from_saved)
 		shim->unsaved = saved_describe(spec);
 	r = vm_start(vmm_drivers[0], spec, &shim->vm, err);
@@ -362,6 +369,14 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 		shim_time(shim, "shim",
 			  shim->from_saved ? "VMM started from a saved machine" : "VMM started");
 	return r;
+}
+
+void boot_count(const struct shim *shim)
+{
+	if (shim->from_saved)
+		starts_count(&shim->roots, "restored", NULL);
+	else
+		starts_count(&shim->roots, "booted", shim->booted_because);
 }
 
 void boot_save_shape(struct shim *shim)
@@ -427,6 +442,8 @@ static void fall_back(struct shim *shim)
 		template_forget(&shim->roots, shim->saved.template.id);
 		saved_release(&shim->roots, &shim->saved);
 		shim->may_use_saved = shim->from_saved = false;
+		snprintf(shim->booted_because, sizeof(shim->booted_because),
+			 "the saved machine did not go on");
 	} else {
 		log_warning("the machine does not answer under KVM: going on with TCG");
 		shim->fell_back = true;

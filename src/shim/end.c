@@ -243,6 +243,7 @@ void shim_exited(struct shim *shim, const Coracle__Agent__V1__ExitStatus *status
 	if (shim->stage == STARTING) {
 		shim->started_ns = shim->end.at_ns;
 		service_answer_starts(shim);
+		boot_count(shim);
 	}
 	shim->stage = ENDING;
 	take_down(shim);

@@ -97,13 +97,16 @@ char *saved_shape(const struct vm_spec *spec)
 			  (unsigned long long)spec->memory, spec->nested, disks, nics);
 }
 
-bool saved_is_possible(const struct machine_config *machine, const struct vm_spec *spec)
+const char *saved_obstacle(const struct machine_config *machine, const struct vm_spec *spec)
 {
+	if (!str_empty(machine->kernel) || !str_empty(machine->initramfs) || machine->kernel_args.count)
+		return "a kernel, an init or arguments of its own";
+	if (spec->share_count)
+		return "shared directories";
 	for (size_t i = 0; i < spec->nic_count; i++)
 		if (spec->nics[i].vhost_fds || spec->nics[i].queues != 1)
-			return false;
-	return str_empty(machine->kernel) && str_empty(machine->initramfs) && !machine->kernel_args.count &&
-	       !spec->share_count && !spec->extra_devices;
+			return "cards that the host's kernel serves";
+	return spec->extra_devices ? "further devices" : NULL;
 }
 
 /* ---- going on ---- */

@@ -28,8 +28,8 @@ char *saved_nics(const struct vm_spec *spec);
 /* All that a saved machine depends on, in two lines: the environment (host, VMM, kernel, init), and the machine. The caller's. */
 char *saved_shape(const struct vm_spec *spec);
 
-/* Whether machines like this one are saved at all: those of the installation's own kernel and init, whose cards the VMM serves. */
-bool saved_is_possible(const struct machine_config *machine, const struct vm_spec *spec);
+/* Why machines like this one are never saved, in a sentence; NULL: they are. Those are saved that have the installation's own kernel and init, and whose cards the VMM serves. */
+const char *saved_obstacle(const struct machine_config *machine, const struct vm_spec *spec);
 
 /* Gives spec->saved what the VMM begins from. COR_NOT_FOUND where this shape is not saved. */
 int saved_use(const struct roots *roots, struct vm_spec *spec, struct saved *ret, struct cor_error *err);

@@ -84,8 +84,9 @@ struct shim {
 	bool fell_back; /* from KVM to TCG */
 	/* Saved machines (saved.h). */
 	bool may_use_saved, from_saved;
-	struct saved saved; /* of from_saved */
-	char *unsaved;      /* the description of a machine that is to be saved, or NULL */
+	struct saved saved;       /* of from_saved */
+	char booted_because[100]; /* and did not go on from a saved one; empty where it did */
+	char *unsaved;            /* the description of a machine that is to be saved, or NULL */
 	int kernel_fd, initramfs_fd;
 	struct watchers *watchers; /* of its descriptors */
 	uv_timer_t boot_timer, end_timer, stop_timer, stall_timer;
@@ -147,6 +148,8 @@ void explain_silence(const struct shim *shim, struct cor_error *err);
 
 /* boot.c: from nothing to a guest that answered. Failures end the shim through shim_fail. */
 void boot_machine(struct shim *shim);
+/* Once the container runs: how it began is counted. */
+void boot_count(const struct shim *shim);
 /* Has machines of this one's shape saved, if that is to be. */
 void boot_save_shape(struct shim *shim);
 void machine_unwatch(struct shim *shim);

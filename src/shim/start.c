@@ -313,6 +313,7 @@ static void on_started(const ProtobufCMessage *response, const struct cor_error 
 	hub_running(shim->hub);
 	publish_serve(shim);
 	sockets_publish(shim);
+	boot_count(shim);
 	boot_save_shape(shim);
 }
 

@@ -190,3 +190,20 @@ nothing_left_of_user() {
 		jq -e --arg stage "$stage" '[.traceEvents[] | select(.ph == "X" and .tid == 0) | .name] | index($stage)' "$WORK/trace"
 	done
 }
+
+# count HOW [WHY]: how many `system info` tells of.
+count() { coracle system info --format json | jq --arg how "$1" --arg why "${2-}" '.starts[$how] | if type == "object" then .[$why] else . end // 0'; }
+
+@test "system info counts what was restored and what booted, and why" {
+	local restored booted own
+	restored=$(count restored)
+	booted=$(count booted "saved machines are turned off")
+	own=$(count booted "a kernel, an init or arguments of its own")
+	coracle run --rm busybox true
+	await eval '[ "$(count restored)" -eq $((restored + 1)) ]'
+	coracle run --rm --no-template busybox true
+	await eval '[ "$(count booted "saved machines are turned off")" -eq $((booted + 1)) ]'
+	run -3 coracle run --rm --kernel-arg quiet busybox sh -c 'exit 3'
+	await eval '[ "$(count booted "a kernel, an init or arguments of its own")" -eq $((own + 1)) ]'
+	[ "$(count restored)" -eq $((restored + 1)) ]
+}
