@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures Coracle against the bare machine and against podman, in one run, interleaved, and writes a table with medians and ratios.
 
-bench.py [ROUNDS [pull]]     (default 10; see `make bench`; pull: the registry alone; network.py and start.py are a part alone)
+bench.py [ROUNDS [pull]]     (default 10; see `make bench`; pull: the registry alone; network.py, start.py and density.py are a part alone)
 """
 import json
 import os
@@ -13,14 +13,14 @@ import sys
 import tempfile
 
 from data import measure_data
-from measure import CORACLE, IMAGES, PODMAN, TOP, Table, milliseconds, run
+from density import measure_density
+from measure import CORACLE, IMAGES, LIMITS, PODMAN, TOP, Table, milliseconds, run
 from network import measure_network
 from pull import measure_pull
 from start import measure_starts
 
 BARE = f"{TOP}/build/bench/bare"
 INITRAMFS = f"{TOP}/build/src/init/initramfs.cpio"
-LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
 MEGABYTES = 200
 
 
@@ -148,7 +148,7 @@ def main():
             stages = measure_machines(table, rounds, work)
             measure_network(table, rounds * 3 // 2, work)
             measure_data(table, max(3, rounds // 2), f"{work}/copies")
-            starts = measure_starts(rounds * 3 // 2, work)
+            starts = measure_starts(rounds * 3 // 2, work) + "\n" + measure_density(10 * rounds)
         accelerator = json.loads(run(CORACLE, "system", "info", "--format", "json"))["accelerator"]
         measure_pull(table, rounds, work)
     print(f"{os.cpu_count()} CPUs, Linux {os.uname().release}, accelerator {accelerator['name']}: {accelerator['reason']}\n")

@@ -10,12 +10,11 @@ import subprocess
 import sys
 import tempfile
 
-from measure import CORACLE, IMAGES, PODMAN, Table, milliseconds, run
+from measure import CORACLE, IMAGES, LIMITS, PODMAN, Table, milliseconds, run
 
 MEGABYTES = 1024
 FILES = 10000
 NAME = "coracle-bench-cp"
-LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]  # podman asks for more than a host may give it
 
 
 def make_sources(work):

@@ -10,6 +10,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CORACLE = os.environ.get("CORACLE", f"{TOP}/build/coracle")
 IMAGES = f"{TOP}/build/test-images"
 PODMAN = ["podman", "--runtime", "runc"]
+LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]  # podman asks for more than a host may give it
 # A bridge is made in namespaces of the measurement's own, never in this machine's.
 os.environ.update(CORACLE_NETWORK="none", CORACLE_TEMPLATES="off")
 # Who is told to end ends what was started.

@@ -14,10 +14,9 @@ import sys
 import tempfile
 import time
 
-from measure import CORACLE, IMAGES, PODMAN, Table, milliseconds, run
+from measure import CORACLE, IMAGES, LIMITS, PODMAN, Table, milliseconds, run
 from results import machine, median, plot, quartiles, write
 
-LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]  # podman asks for more than a host may give it
 RUNSC = ["runsc", "--platform", "ptrace", "--network", "none"]
 PATIENCE = 60
 REST = 0.1  # after each, for what a command leaves to others
@@ -32,21 +31,22 @@ def await_that(what, said):
 
 
 def shims():
-    """How many there are of this data root."""
-    wanted, count = os.environ["CORACLE_ROOT"].encode(), 0
+    """Those of this data root, by their numbers."""
+    wanted, found = os.environ["CORACLE_ROOT"].encode(), []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:
                 words = file.read().split(b"\0")
         except OSError:
             continue
-        count += words[0].endswith((b"coracle-shim", b"/proc/self/exe")) and wanted in words
-    return count
+        if words[0].endswith((b"coracle-shim", b"/proc/self/exe")) and wanted in words:
+            found.append(int(pid))
+    return found
 
 
 def settle(count=0):
     """A machine goes down behind the command's back: nobody else is to pay for that."""
-    await_that(lambda: shims() <= count, "a machine does not go down")
+    await_that(lambda: len(shims()) <= count, "a machine does not go down")
     time.sleep(REST)
 
 
