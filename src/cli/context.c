@@ -41,6 +41,27 @@ static int gather(struct cor_context *ctx, const struct arguments *args, struct 
 	return r;
 }
 
+static void each(struct cor_context *ctx, char *const *refs, size_t count,
+		 int (*act)(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err),
+		 void *data, int *ret_status)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct cor_error one = {0};
+
+		if (act(ctx, refs[i], data, &one) < 0) {
+			report_error(&one);
+			*ret_status = 1;
+		}
+	}
+}
+
+void context_operands(struct cor_context *ctx, const struct arguments *args,
+		      int (*act)(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err),
+		      void *data, int *ret_status)
+{
+	each(ctx, args->operands, args->operand_count, act, data, ret_status);
+}
+
 int context_each(struct cor_context *ctx, const struct arguments *args,
 		 int (*act)(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err),
 		 void *data, int *ret_status, struct cor_error *err)
@@ -48,14 +69,8 @@ int context_each(struct cor_context *ctx, const struct arguments *args,
 	_words_ struct words refs = {0};
 	int r = gather(ctx, args, &refs, err);
 
-	for (size_t i = 0; r == 0 && i < refs.count; i++) {
-		struct cor_error one = {0};
-
-		if (act(ctx, refs.items[i], data, &one) < 0) {
-			report_error(&one);
-			*ret_status = 1;
-		}
-	}
+	if (r == 0)
+		each(ctx, refs.items, refs.count, act, data, ret_status);
 	return r;
 }
 

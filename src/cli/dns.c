@@ -2,7 +2,6 @@
 /* system dns: whether the host itself finds containers by name. */
 #include "cli/context.h"
 #include "cli/output.h"
-#include "cli/report.h"
 #include "cli/table.h"
 #include "coracle/network.h"
 
@@ -89,21 +88,22 @@ static const struct command dns_list = {
 	.run = list_run,
 };
 
+static int remove_one(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err)
+{
+	int r = cor_dns_remove(ctx, ref, err);
+
+	if (r == 0)
+		puts(ref);
+	return r;
+}
+
 static int remove_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	_context_ struct cor_context *ctx = NULL;
 	int r = cor_open(NULL, &ctx, err);
 
-	for (size_t i = 0; r == 0 && i < args->operand_count; i++) {
-		struct cor_error one = {0};
-
-		if (cor_dns_remove(ctx, args->operands[i], &one) == 0) {
-			puts(args->operands[i]);
-		} else {
-			report_error(&one);
-			*ret_status = 1;
-		}
-	}
+	if (r == 0)
+		context_operands(ctx, args, remove_one, NULL, ret_status);
 	return r;
 }
 

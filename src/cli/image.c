@@ -4,11 +4,11 @@
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/table.h"
+#include "cli/value.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- load ---- */
@@ -148,11 +148,8 @@ static void image_row(struct table *table, const struct cor_image_info *image, c
 static void images_table(const struct arguments *args, const struct cor_image_list *list, bool whole)
 {
 	_table_ struct table table = {.columns = 5};
-	struct timespec now;
-	int64_t now_ns;
+	int64_t now_ns = value_now();
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	now_ns = (int64_t)now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 	table_row(&table, (const char *const[]){"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"});
 	for (size_t i = 0; i < list->count; i++) {
 		const struct cor_image_info *image = &list->items[i];
@@ -168,12 +165,10 @@ static void images_table(const struct arguments *args, const struct cor_image_li
 
 static json_t *image_json(const struct cor_image_info *image)
 {
-	json_t *object = json_object(), *names = json_array();
+	json_t *object = json_object();
 
-	for (size_t i = 0; i < image->names.count; i++)
-		json_array_append_new(names, json_string(image->names.items[i]));
 	json_object_set_new(object, "Id", json_string(image->id));
-	json_object_set_new(object, "Names", names);
+	json_object_set_new(object, "Names", output_strings(&image->names));
 	json_object_set_new(object, "Digest", json_string(image->digest));
 	json_object_set_new(object, "Architecture", json_string(image->architecture));
 	json_object_set_new(object, "Os", json_string(image->os));
@@ -261,25 +256,25 @@ static const struct command image_tag = {
 	.run = tag_run,
 };
 
+static int remove_one(struct cor_context *ctx, const char *ref, void *force, struct cor_error *err)
+{
+	struct cor_strings removed = {0};
+	int r = cor_image_remove(ctx, ref, *(bool *)force, &removed, err);
+
+	for (size_t i = 0; r == 0 && i < removed.count; i++)
+		puts(removed.items[i]);
+	cor_strings_release(&removed);
+	return r;
+}
+
 static int remove_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	bool force = arguments_flag(args, "force", false);
 	_context_ struct cor_context *ctx = NULL;
 	int r = cor_open(NULL, &ctx, err);
 
-	for (size_t i = 0; r == 0 && i < args->operand_count; i++) {
-		struct cor_strings removed = {0};
-		struct cor_error one = {0};
-
-		if (cor_image_remove(ctx, args->operands[i], force, &removed, &one) < 0) {
-			report_error(&one);
-			*ret_status = 1;
-			continue;
-		}
-		for (size_t j = 0; j < removed.count; j++)
-			puts(removed.items[j]);
-		cor_strings_release(&removed);
-	}
+	if (r == 0)
+		context_operands(ctx, args, remove_one, &force, ret_status);
 	return r;
 }
 

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* inspect and image inspect: everything that is known, always as an array, in the order of the operands. What is not there is reported and left
- * out. */
-#include "cli/context.h"
-#include "cli/output.h"
-#include "cli/report.h"
+/* inspect and image inspect. */
+#include "cli/inspect.h"
 
-typedef int inspect_fn(struct cor_context *ctx, const char *ref, char **ret_json, struct cor_error *err);
+#include "cli/output.h"
 
 /* A name may be a container's or an image's; containers come first. The error is the container's: it is what most people mean. */
 static int inspect_any(struct cor_context *ctx, const char *ref, char **ret_json, struct cor_error *err)
@@ -21,29 +18,37 @@ static int inspect_any(struct cor_context *ctx, const char *ref, char **ret_json
 	return r;
 }
 
-static int inspect_all(const struct arguments *args, inspect_fn *inspect, int *ret_status,
-		       struct cor_error *err)
+struct inspection {
+	inspect_fn *inspect;
+	json_t *array;
+};
+
+static int inspect_one(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err)
+{
+	struct inspection *inspection = data;
+	json_t *object = NULL;
+	char *text = NULL;
+	int r = inspection->inspect(ctx, ref, &text, err);
+
+	if (r == 0)
+		r = output_parse(text, &object, err);
+	if (r == 0)
+		json_array_append_new(inspection->array, object);
+	return r;
+}
+
+int inspect_all(const struct arguments *args, inspect_fn *inspect, int *ret_status, struct cor_error *err)
 {
 	_context_ struct cor_context *ctx = NULL;
 	_json_ json_t *array = json_array();
+	struct inspection inspection = {.inspect = inspect, .array = array};
 	int r = cor_open(NULL, &ctx, err);
 
-	for (size_t i = 0; r == 0 && i < args->operand_count; i++) {
-		struct cor_error one = {0};
-		json_t *object = NULL;
-		char *text = NULL;
-
-		if (inspect(ctx, args->operands[i], &text, &one) == 0 &&
-		    output_parse(text, &object, &one) == 0) {
-			json_array_append_new(array, object);
-		} else {
-			report_error(&one);
-			*ret_status = 1;
-		}
-	}
-	if (r == 0)
-		output_document(output_format(args, OUTPUT_JSON), array);
-	return r;
+	if (r < 0)
+		return r;
+	context_operands(ctx, args, inspect_one, &inspection, ret_status);
+	output_document(output_format(args, OUTPUT_JSON), array);
+	return 0;
 }
 
 static int inspect_run(const struct arguments *args, int *ret_status, struct cor_error *err)

@@ -1,29 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ls: the containers that there are. */
 #include "cli/context.h"
+#include "cli/labels.h"
 #include "cli/output.h"
 #include "cli/table.h"
+#include "cli/value.h"
 
 #include <string.h>
-#include <time.h>
 
 static const char *const status_names[] = {[COR_CREATED] = "created",
 					   [COR_RUNNING] = "running",
 					   [COR_EXITED] = "exited",
 					   [COR_DAMAGED] = "damaged"};
-
-static json_t *labels_json(const struct cor_strings *labels)
-{
-	json_t *object = json_object();
-
-	for (size_t i = 0; i < labels->count; i++) {
-		const char *equals = strchr(labels->items[i], '=');
-		_text_ char *key = text_format("%.*s", (int)strcspn(labels->items[i], "="), labels->items[i]);
-
-		json_object_set_new(object, key, json_string(equals ? equals + 1 : ""));
-	}
-	return object;
-}
 
 static json_t *container_json(const struct cor_container_info *info)
 {
@@ -45,14 +33,6 @@ static json_t *container_json(const struct cor_container_info *info)
 	json_object_set_new(object, "AutoRemove", json_boolean(info->auto_remove));
 	json_object_set_new(object, "Labels", labels_json(&info->labels));
 	return object;
-}
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
 /* "running since 2 hours ago" reads badly, so: "Up 2 hours", as docker's hands know it. */
@@ -80,7 +60,7 @@ static char *status_text(const struct cor_container_info *info, int64_t now)
 static void print_table(const struct cor_container_list *list, bool whole)
 {
 	_table_ struct table table = {.columns = 8};
-	int64_t now = now_ns();
+	int64_t now = value_now();
 
 	table_row(&table, (const char *const[]){"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS",
 						"ADDRESS", "PORTS", "NAME"});

@@ -8,18 +8,15 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 static int moment(const struct arguments *args, const char *option, int64_t *ret_ns, struct cor_error *err)
 {
 	const char *text = arguments_text(args, option);
-	struct timespec now;
 
 	if (!text)
 		return 0;
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (value_moment(text, (int64_t)now.tv_sec * INT64_C(1000000000) + now.tv_nsec, ret_ns) < 0)
+	if (value_moment(text, value_now(), ret_ns) < 0)
 		return report_usage(err,
 				    "--%s '%s': must be a time (2026-01-31T12:00:00Z), seconds since 1970, "
 				    "or a duration (10m)",

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* network create, ls, inspect, rm and prune. */
 #include "cli/confirm.h"
-#include "cli/context.h"
+#include "cli/inspect.h"
+#include "cli/labels.h"
 #include "cli/output.h"
-#include "cli/report.h"
+#include "cli/prune.h"
 #include "cli/table.h"
 #include "coracle/network.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* ---- create ---- */
 
@@ -65,15 +65,8 @@ static const struct command network_create = {
 
 static json_t *network_json(const struct cor_network_info *info)
 {
-	json_t *object = json_object(), *labels = json_object();
+	json_t *object = json_object();
 
-	for (size_t i = 0; i < info->labels.count; i++) {
-		const char *equals = strchr(info->labels.items[i], '=');
-		_text_ char *key =
-			text_format("%.*s", (int)strcspn(info->labels.items[i], "="), info->labels.items[i]);
-
-		json_object_set_new(labels, key, json_string(equals ? equals + 1 : ""));
-	}
 	json_object_set_new(object, "Name", json_string(info->name));
 	json_object_set_new(object, "Subnet", json_string(info->subnet));
 	json_object_set_new(object, "SubnetV6", json_string(info->subnet_v6));
@@ -81,7 +74,7 @@ static json_t *network_json(const struct cor_network_info *info)
 	json_object_set_new(object, "Internal", json_boolean(info->internal));
 	json_object_set_new(object, "Containers", json_integer(info->containers));
 	json_object_set_new(object, "Created", output_time(info->created_ns));
-	json_object_set_new(object, "Labels", labels);
+	json_object_set_new(object, "Labels", labels_json(&info->labels));
 	return object;
 }
 
@@ -139,26 +132,7 @@ static const struct command network_list = {
 
 static int inspect_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
-	_context_ struct cor_context *ctx = NULL;
-	_json_ json_t *array = json_array();
-	int r = cor_open(NULL, &ctx, err);
-
-	for (size_t i = 0; r == 0 && i < args->operand_count; i++) {
-		struct cor_error one = {0};
-		json_t *object = NULL;
-		char *text = NULL;
-
-		if (cor_network_inspect(ctx, args->operands[i], &text, &one) == 0 &&
-		    output_parse(text, &object, &one) == 0) {
-			json_array_append_new(array, object);
-		} else {
-			report_error(&one);
-			*ret_status = 1;
-		}
-	}
-	if (r == 0)
-		output_document(output_format(args, OUTPUT_JSON), array);
-	return r;
+	return inspect_all(args, cor_network_inspect, ret_status, err);
 }
 
 static const struct command network_inspect = {
@@ -174,21 +148,22 @@ static const struct command network_inspect = {
 
 /* ---- rm, prune ---- */
 
+static int remove_one(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err)
+{
+	int r = cor_network_remove(ctx, ref, err);
+
+	if (r == 0)
+		puts(ref);
+	return r;
+}
+
 static int remove_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	_context_ struct cor_context *ctx = NULL;
 	int r = cor_open(NULL, &ctx, err);
 
-	for (size_t i = 0; r == 0 && i < args->operand_count; i++) {
-		struct cor_error one = {0};
-
-		if (cor_network_remove(ctx, args->operands[i], &one) == 0) {
-			puts(args->operands[i]);
-		} else {
-			report_error(&one);
-			*ret_status = 1;
-		}
-	}
+	if (r == 0)
+		context_operands(ctx, args, remove_one, NULL, ret_status);
 	return r;
 }
 
@@ -219,7 +194,7 @@ static int prune_run(const struct arguments *args, int *ret_status, struct cor_e
 }
 
 static const struct option prune_options[] = {
-	{"force", 'f', NULL, "do not ask"},
+	OPTION_FORCE,
 	{0},
 };
 static const struct option_group prune_group = {"Options", prune_options};

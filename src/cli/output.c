@@ -4,7 +4,6 @@
 
 #include "cli/report.h"
 #include "cli/yaml.h"
-#include "coracle/context.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -76,6 +75,15 @@ int output_parse(char *text, json_t **ret, struct cor_error *err)
 				   why.text);
 	*ret = value;
 	return 0;
+}
+
+json_t *output_strings(const struct cor_strings *strings)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < strings->count; i++)
+		json_array_append_new(list, json_string(strings->items[i]));
+	return list;
 }
 
 json_t *output_time(int64_t since_epoch_ns)

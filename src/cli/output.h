@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cli/arguments.h"
+#include "coracle/context.h"
 
 #include <jansson.h>
 
@@ -23,6 +24,8 @@ void output_document(enum output_format format, const json_t *document);
 /* Parses what libcoracle returned and frees it. */
 int output_parse(char *text, json_t **ret, struct cor_error *err);
 
+/* An array of them. */
+json_t *output_strings(const struct cor_strings *strings);
 /* RFC 3339, UTC, nanoseconds; JSON null for 0. */
 json_t *output_time(int64_t since_epoch_ns);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* prune (containers), image prune and system prune (both). What went is told on standard output, a line each; how much room that made on standard
  * error. */
+#include "cli/prune.h"
+
 #include "cli/confirm.h"
 #include "cli/context.h"
+#include "cli/labels.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/table.h"
@@ -10,7 +13,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* What --all and --filter say. */
 struct pruning {
@@ -30,17 +32,13 @@ static void pruning_release(struct pruning *pruning)
 static int take_filter(struct pruning *pruning, const char *filter, bool images, struct cor_error *err)
 {
 	const char *until = text_after(filter, "until="), *label = text_after(filter, "label=");
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	if (label && *label) {
 		words_add(&pruning->labels, label);
 		return 0;
 	}
 	if (until) {
-		if (value_moment(until, (int64_t)now.tv_sec * INT64_C(1000000000) + now.tv_nsec,
-				 &pruning->before_ns) == 0 &&
-		    pruning->before_ns > 0)
+		if (value_moment(until, value_now(), &pruning->before_ns) == 0 && pruning->before_ns > 0)
 			return 0;
 		return report_usage(
 			err, "--filter '%s': must be a time (2026-01-31T12:00:00Z) or a duration (24h)",
@@ -68,24 +66,12 @@ static int pruning_fill(struct pruning *pruning, const struct arguments *args, b
 
 /* ---- containers ---- */
 
-/* "KEY" is there with any value, "KEY=VALUE" as it stands. */
-static bool has_label(const struct cor_strings *labels, const char *wanted)
-{
-	for (size_t i = 0; i < labels->count; i++) {
-		const char *rest = text_after(labels->items[i], wanted);
-
-		if (rest && (*rest == '\0' || (*rest == '=' && !strchr(wanted, '='))))
-			return true;
-	}
-	return false;
-}
-
 static bool is_meant(const struct cor_container_info *info, const struct pruning *pruning)
 {
 	if (info->status == COR_RUNNING || (pruning->before_ns && info->created_ns >= pruning->before_ns))
 		return false;
 	for (size_t i = 0; i < pruning->labels.count; i++)
-		if (!has_label(&info->labels, pruning->labels.items[i]))
+		if (!labels_have(&info->labels, pruning->labels.items[i]))
 			return false;
 	return true;
 }
@@ -182,6 +168,14 @@ static int prune_templates(struct cor_context *ctx, uint64_t *reclaimed, struct 
 	return r;
 }
 
+void prune_total(uint64_t bytes)
+{
+	_text_ char *size = table_size(bytes);
+
+	fflush(stdout);
+	fprintf(stderr, "Total reclaimed space: %s\n", size);
+}
+
 static int prune(const struct arguments *args, bool containers, bool images, bool volumes, int *ret_status,
 		 struct cor_error *err)
 {
@@ -189,7 +183,7 @@ static int prune(const struct arguments *args, bool containers, bool images, boo
 
 	_pruning_ struct pruning pruning = {0};
 	_context_ struct cor_context *ctx = NULL;
-	_text_ char *what = NULL, *size = NULL;
+	_text_ char *what = NULL;
 	uint64_t reclaimed = 0;
 	int r = pruning_fill(&pruning, args, images, err);
 
@@ -220,9 +214,7 @@ static int prune(const struct arguments *args, bool containers, bool images, boo
 		r = prune_templates(ctx, &reclaimed, err);
 	if (r < 0)
 		return r;
-	size = table_size(reclaimed);
-	fflush(stdout);
-	fprintf(stderr, "Total reclaimed space: %s\n", size);
+	prune_total(reclaimed);
 	return 0;
 }
 
@@ -241,10 +233,6 @@ static int system_run(const struct arguments *args, int *ret_status, struct cor_
 	return prune(args, true, true, arguments_flag(args, "volumes", false), ret_status, err);
 }
 
-#define OPTION_FORCE                                                                                         \
-	{                                                                                                    \
-		"force", 'f', NULL, "do not ask"                                                             \
-	}
 #define OPTION_FILTER                                                                                        \
 	{                                                                                                    \
 		"filter", '\0', "KEY=VALUE",                                                                 \

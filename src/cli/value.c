@@ -274,3 +274,11 @@ int value_moment(const char *text, int64_t now_ns, int64_t *ret_ns)
 	*ret_ns = now_ns > duration ? now_ns - duration : 0;
 	return 0;
 }
+
+int64_t value_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}

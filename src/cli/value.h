@@ -19,3 +19,6 @@ int value_duration(const char *text, int64_t *ret_ns);
 /* A moment since the epoch: RFC 3339 (zone optional: then UTC; time optional: then midnight), seconds since the epoch with a fraction,
  * or a duration before now_ns. */
 int value_moment(const char *text, int64_t now_ns, int64_t *ret_ns);
+
+/* This moment, in nanoseconds since the epoch. */
+int64_t value_now(void);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* volume create, ls, inspect, rm and prune. */
 #include "cli/confirm.h"
-#include "cli/context.h"
+#include "cli/inspect.h"
+#include "cli/labels.h"
 #include "cli/output.h"
+#include "cli/prune.h"
 #include "cli/report.h"
 #include "cli/table.h"
+#include "cli/value.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- create ---- */
 
@@ -60,46 +62,13 @@ static const struct command volume_create = {
 
 /* ---- ls ---- */
 
-static json_t *strings_json(const struct cor_strings *strings)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < strings->count; i++)
-		json_array_append_new(list, json_string(strings->items[i]));
-	return list;
-}
-
-static json_t *labels_json(const struct cor_strings *labels)
-{
-	json_t *object = json_object();
-
-	for (size_t i = 0; i < labels->count; i++) {
-		const char *equals = strchr(labels->items[i], '=');
-		_text_ char *key = text_format("%.*s", (int)strcspn(labels->items[i], "="), labels->items[i]);
-
-		json_object_set_new(object, key, json_string(equals ? equals + 1 : ""));
-	}
-	return object;
-}
-
 static json_t *volume_json(const struct cor_volume_info *info)
 {
 	return json_pack("{s:s, s:s, s:I, s:I, s:b, s:b, s:b, s:o, s:o, s:o}", "Name", info->name, "Driver",
 			 "local", "Size", (json_int_t)info->size, "Used", (json_int_t)info->used, "Journal",
 			 (int)info->journal, "Shared", (int)info->shared, "Anonymous", (int)info->anonymous,
 			 "CreatedAt", output_time(info->created_ns), "Labels", labels_json(&info->labels),
-			 "Containers", strings_json(&info->containers));
-}
-
-static bool has_label(const struct cor_strings *labels, const char *wanted)
-{
-	for (size_t i = 0; i < labels->count; i++) {
-		const char *rest = text_after(labels->items[i], wanted);
-
-		if (rest && (*rest == '\0' || (*rest == '=' && !strchr(wanted, '='))))
-			return true;
-	}
-	return false;
+			 "Containers", output_strings(&info->containers));
 }
 
 static int check_filters(const struct words *filters, struct cor_error *err)
@@ -124,7 +93,7 @@ static bool is_meant(const struct cor_volume_info *info, const struct words *fil
 
 		if ((value = text_after(filter, "name=")) && !strstr(info->name, value))
 			return false;
-		if ((value = text_after(filter, "label=")) && !has_label(&info->labels, value))
+		if ((value = text_after(filter, "label=")) && !labels_have(&info->labels, value))
 			return false;
 		if ((value = text_after(filter, "dangling=")) &&
 		    text_same(value, "true") != (info->containers.count == 0))
@@ -144,16 +113,14 @@ static char *users_text(const struct cor_strings *containers)
 static void print_table(const struct cor_volume_list *list, const struct words *filters)
 {
 	_table_ struct table table = {.columns = 5};
-	struct timespec now;
+	int64_t now = value_now();
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	table_row(&table, (const char *const[]){"NAME", "SIZE", "USED", "CREATED", "CONTAINERS"});
 	for (size_t i = 0; i < list->count; i++) {
 		const struct cor_volume_info *info = &list->items[i];
 		_text_ char *size = info->shared ? text_copy("") : table_size(info->size);
 		_text_ char *used = table_size(info->used), *users = users_text(&info->containers);
-		_text_ char *created =
-			table_ago(info->created_ns, (int64_t)now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
+		_text_ char *created = table_ago(info->created_ns, now);
 
 		if (is_meant(info, filters))
 			table_row(&table, (const char *const[]){info->name, size, used, created, users});
@@ -211,26 +178,7 @@ static const struct command volume_list = {
 
 static int inspect_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
-	_context_ struct cor_context *ctx = NULL;
-	_json_ json_t *array = json_array();
-	int r = cor_open(NULL, &ctx, err);
-
-	for (size_t i = 0; r == 0 && i < args->operand_count; i++) {
-		struct cor_error one = {0};
-		json_t *object = NULL;
-		char *text = NULL;
-
-		if (cor_volume_inspect(ctx, args->operands[i], &text, &one) == 0 &&
-		    output_parse(text, &object, &one) == 0) {
-			json_array_append_new(array, object);
-		} else {
-			report_error(&one);
-			*ret_status = 1;
-		}
-	}
-	if (r == 0)
-		output_document(output_format(args, OUTPUT_JSON), array);
-	return r;
+	return inspect_all(args, cor_volume_inspect, ret_status, err);
 }
 
 static const struct command volume_inspect = {
@@ -247,23 +195,23 @@ static const struct command volume_inspect = {
 
 /* ---- rm, prune ---- */
 
+static int remove_one(struct cor_context *ctx, const char *ref, void *force, struct cor_error *err)
+{
+	int r = cor_volume_remove(ctx, ref, err);
+
+	if (r == 0)
+		puts(ref);
+	return r < 0 && *(bool *)force && err->status == COR_NOT_FOUND ? 0 : r;
+}
+
 static int remove_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	bool force = arguments_flag(args, "force", false);
 	_context_ struct cor_context *ctx = NULL;
 	int r = cor_open(NULL, &ctx, err);
 
-	for (size_t i = 0; r == 0 && i < args->operand_count; i++) {
-		struct cor_error one = {0};
-
-		if (cor_volume_remove(ctx, args->operands[i], &one) == 0) {
-			puts(args->operands[i]);
-			continue;
-		}
-		report_error(&one);
-		if (!force || one.status != COR_NOT_FOUND)
-			*ret_status = 1;
-	}
+	if (r == 0)
+		context_operands(ctx, args, remove_one, &force, ret_status);
 	return r;
 }
 
@@ -309,7 +257,7 @@ static int prune_run(const struct arguments *args, int *ret_status, struct cor_e
 	_words_ struct words labels = {0};
 	_context_ struct cor_context *ctx = NULL;
 	struct cor_strings removed = {0};
-	_text_ char *what = NULL, *size = NULL;
+	_text_ char *what = NULL;
 	uint64_t reclaimed = 0;
 	int r = prune_fill(&options, &labels, args, err);
 
@@ -328,15 +276,13 @@ static int prune_run(const struct arguments *args, int *ret_status, struct cor_e
 	cor_strings_release(&removed);
 	if (r < 0)
 		return r;
-	size = table_size(reclaimed);
-	fflush(stdout);
-	fprintf(stderr, "Total reclaimed space: %s\n", size);
+	prune_total(reclaimed);
 	return 0;
 }
 
 static const struct option prune_options[] = {
 	{"all", 'a', NULL, "also those that somebody named"},
-	{"force", 'f', NULL, "do not ask"},
+	OPTION_FORCE,
 	{"filter", '\0', "KEY=VALUE", "only those with a label (label=KEY[=VALUE])", .repeats = true},
 	{0},
 };
@@ -353,23 +299,24 @@ static const struct command volume_prune = {
 
 /* ---- check ---- */
 
+static int check_one(struct cor_context *ctx, const char *ref, void *repair, struct cor_error *err)
+{
+	bool repaired = false;
+	int r = cor_volume_check(ctx, ref, *(bool *)repair, &repaired, err);
+
+	if (r == 0)
+		printf("%s: %s\n", ref, repaired ? "repaired" : "whole");
+	return r;
+}
+
 static int check_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	bool repair = arguments_flag(args, "repair", false);
 	_context_ struct cor_context *ctx = NULL;
 	int r = cor_open(NULL, &ctx, err);
 
-	for (size_t i = 0; r == 0 && i < args->operand_count; i++) {
-		struct cor_error one = {0};
-		bool repaired = false;
-
-		if (cor_volume_check(ctx, args->operands[i], repair, &repaired, &one) == 0) {
-			printf("%s: %s\n", args->operands[i], repaired ? "repaired" : "whole");
-		} else {
-			report_error(&one);
-			*ret_status = 1;
-		}
-	}
+	if (r == 0)
+		context_operands(ctx, args, check_one, &repair, ret_status);
 	return r;
 }
 
