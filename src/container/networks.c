@@ -99,8 +99,10 @@ int networks_choose(struct cor_context *ctx, const char *const *wanted, struct s
 		    struct cor_error *err)
 {
 	_free_ char *usual = wanted ? NULL : networks_usual(NULL);
+	int r = choose(ctx, wanted ?: (const char *const[]){usual, NULL}, networks, err);
 
-	return choose(ctx, wanted ?: (const char *const[]){usual, NULL}, networks, err);
+	return r < 0 && !wanted && !str_empty(getenv(VARIABLE)) ? cor_context(err, r, VARIABLE "=%s", usual)
+								: r;
 }
 
 static bool is_bridge(const char *request)

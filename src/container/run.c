@@ -145,6 +145,18 @@ int cor_container_start(struct cor_context *ctx, const char *ref, const struct c
 	return r < 0 ? cor_context(err, r, "start '%s'", record.name) : 0;
 }
 
+/* Says what is wrong of the container as it was called. */
+static int reach(struct cor_context *ctx, const char *ref, const char *id, struct shim_client **ret,
+		 struct cor_error *err)
+{
+	int r = shim_connect(&ctx->roots, id, ret, err);
+
+	if (r == -ENOTCONN)
+		return cor_fail(err, COR_BUSY, ENOTCONN,
+				"container '%s' is not running: `coracle start %s` starts it", ref, ref);
+	return r;
+}
+
 int cor_container_attach(struct cor_context *ctx, const char *ref, const struct cor_streams *streams,
 			 struct cor_session **ret_session, struct cor_error *err)
 {
@@ -156,7 +168,7 @@ int cor_container_attach(struct cor_context *ctx, const char *ref, const struct 
 	int r = container_find(&ctx->roots, ref, id, err);
 
 	r = r ?: container_record_read(&ctx->roots, id, &record, err);
-	r = r ?: shim_connect(&ctx->roots, id, &client, err);
+	r = r ?: reach(ctx, ref, id, &client, err);
 	if (r < 0)
 		return r;
 	if (!record.interactive)
@@ -187,7 +199,7 @@ int cor_container_exec(struct cor_context *ctx, const char *ref, const struct co
 
 	r = r ?: container_config_read(&ctx->roots, id, &config, err);
 	r = r ?: exec_process_build(process, config, &object, err);
-	r = r ?: shim_connect(&ctx->roots, id, &client, err);
+	r = r ?: reach(ctx, ref, id, &client, err);
 	if (r < 0)
 		return r;
 	r = session_new(client, ret_session ? streams : NULL, &session, err);

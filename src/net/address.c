@@ -48,12 +48,20 @@ static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned length)
 	return memcmp(a, b, length / 8) == 0 && (!rest || ((a[length / 8] ^ b[length / 8]) & mask) == 0);
 }
 
+struct net_prefix net_prefix_subnet(const struct net_prefix *prefix)
+{
+	struct net_prefix subnet = *prefix;
+
+	for (unsigned i = prefix->length; i < 8 * net_size(prefix); i++)
+		subnet.bytes[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
+	return subnet;
+}
+
 bool net_prefix_is_subnet(const struct net_prefix *prefix)
 {
-	for (unsigned i = prefix->length; i < 8 * net_size(prefix); i++)
-		if (prefix->bytes[i / 8] & 0x80 >> i % 8)
-			return false;
-	return true;
+	struct net_prefix subnet = net_prefix_subnet(prefix);
+
+	return net_address_equal(prefix, &subnet);
 }
 
 bool net_prefix_overlap(const struct net_prefix *a, const struct net_prefix *b)

@@ -29,6 +29,8 @@ char *net_prefix_format(const struct net_prefix *prefix, char out[NET_TEXT_SIZE]
 char *net_address_format(const struct net_prefix *prefix, char out[NET_TEXT_SIZE]);
 
 bool net_prefix_is_subnet(const struct net_prefix *prefix);
+/* The subnet that it lies in. */
+struct net_prefix net_prefix_subnet(const struct net_prefix *prefix);
 bool net_prefix_overlap(const struct net_prefix *a, const struct net_prefix *b);
 bool net_address_equal(const struct net_prefix *a, const struct net_prefix *b);
 

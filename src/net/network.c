@@ -229,8 +229,15 @@ static int take_wished(const char *text, int family, const struct taken *taken, 
 		       struct cor_error *err)
 {
 	const struct net_prefix *other;
+	struct net_prefix typed;
 	char written[NET_TEXT_SIZE];
 
+	if (net_prefix_parse(text, &typed) == 0 && !net_prefix_is_subnet(&typed)) {
+		typed = net_prefix_subnet(&typed);
+		return cor_fail(err, COR_INVALID, EINVAL,
+				"'%.60s' is an address in a subnet: the subnet is %s", text,
+				net_prefix_format(&typed, written));
+	}
 	if (parse_subnet(text, family, ret) < 0)
 		return cor_fail(
 			err, COR_INVALID, EINVAL,

@@ -40,6 +40,8 @@ page() { inside python3 -c 'import sys, urllib.request; print(urllib.request.url
 	# Who says nothing is in the default network, or where CORACLE_NETWORK says.
 	[ "$(CORACLE_NETWORK= coracle run --rm busybox sh -c 'ip -4 -o addr show eth0 | grep -c 10.209')" -eq 1 ]
 	[ "$(CORACLE_NETWORK=none coracle run --rm busybox sh -c 'ip -o link | grep -c eth0')" -eq 0 ]
+	CORACLE_NETWORK=nosuch run ! coracle create busybox
+	[[ $output == *"CORACLE_NETWORK=nosuch: "* ]]
 }
 
 @test "the host and others reach a container by address and by name, over both families" {
@@ -154,6 +156,7 @@ page() { inside python3 -c 'import sys, urllib.request; print(urllib.request.url
 	run ! coracle network create again --subnet 192.0.2.128/25
 	[[ $output == *"overlaps 192.0.2.0/24 of a route of the host"* ]]
 	run ! coracle network create again --subnet 10.0.0.1/24
+	[[ $output == *"the subnet is 10.0.0.0/24" ]]
 	run ! coracle network create default
 	coracle network create small --subnet 10.67.0.0/30
 	coracle run -d --name only --network small busybox sleep 1000

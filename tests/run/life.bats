@@ -83,6 +83,17 @@ logged() { coracle logs "$1" | grep -q "$2"; }
 	coracle rm attached
 }
 
+@test "exec and attach say that a container does not run, as it was called" {
+	coracle create --name idle busybox true
+	local id
+	id=$(coracle inspect idle | jq -r '.[0].Id')
+	run -125 --separate-stderr coracle exec idle true
+	[ "$stderr" = 'coracle: container '"'idle'"' is not running: `coracle start idle` starts it' ]
+	run --separate-stderr coracle attach "${id:0:8}"
+	[[ $stderr == *"'${id:0:8}' is not running"* ]]
+	coracle rm idle
+}
+
 @test "create, then start attached" {
 	coracle create --name later busybox sh -c 'echo ran; exit 6'
 	[ "$(coracle inspect later | jq -r '.[0].State.Status')" = created ]
