@@ -53,6 +53,11 @@ static int add_value(struct argument_value *value, const char *text, struct cor_
 			return report_usage(err, "--%s is on or off: it takes 'true' or 'false', not '%s'",
 					    option->name, text);
 		text = text_among("true 1", text) ? "true" : "false";
+	} else if (option->choices && strstr(text, "{{")) {
+		return report_usage(err,
+				    "--%s '%s': there are no templates; pipe --%s json into jq, as in: jq -r "
+				    "'.[].Name'",
+				    option->name, text, option->name);
 	} else if (option->choices && !text_among(option->choices, text)) {
 		return report_usage(err, "--%s '%s': must be one of: %s", option->name, text,
 				    option->choices);
@@ -69,10 +74,11 @@ static int unknown_option(const struct arguments *args, const char *name, size_t
 {
 	_text_ char *word = text_format("%.*s", (int)length, name), *question = NULL;
 	_text_ char *typed = text_format("--%s", word);
+	const char *known = planned(args->path, typed);
 	struct nearest nearest = {.word = word};
 
-	if (planned(args->path, typed))
-		return report_usage(err, "'%s' is not there yet", typed);
+	if (known)
+		return report_usage(err, "'%s' %s", typed, known);
 	for (size_t i = 0; i < args->value_count; i++)
 		nearest_offer(&nearest, args->values[i].option->name);
 	question = nearest_question(&nearest, "--");
@@ -82,10 +88,10 @@ static int unknown_option(const struct arguments *args, const char *name, size_t
 
 static int unknown_letter(const struct arguments *args, char letter, struct cor_error *err)
 {
-	const char typed[] = {'-', letter, '\0'};
+	const char typed[] = {'-', letter, '\0'}, *known = planned(args->path, typed);
 
-	if (planned(args->path, typed))
-		return report_usage(err, "'%s' is not there yet", typed);
+	if (known)
+		return report_usage(err, "'%s' %s", typed, known);
 	return report_usage(err, "unknown option %s; '%s --help' lists what there is", typed, args->path);
 }
 

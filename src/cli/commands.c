@@ -14,23 +14,34 @@ extern const struct command command_run, command_create, command_start, command_
 	command_registry, command_network, command_volume, command_system, command_prune, command_completion,
 	command_man, command_names;
 
+static const struct command command_container = {
+	.name = "container",
+	.hidden = true,
+	.summary = "the commands on containers, as docker and podman call them",
+	.commands =
+		(const struct command *const[]){&command_run, &command_create, &command_start, &command_stop,
+						&command_kill, &command_rm, &command_list, &command_exec,
+						&command_cp, &command_diff, &command_export, &command_commit,
+						&command_logs, &command_attach, &command_wait,
+						&command_inspect, &command_port, &command_prune, NULL},
+};
+
 static const struct command *const commands[] = {
-	&command_run,     &command_create,   &command_start,
-	&command_stop,    &command_kill,     &command_rm,
-	&command_list,    &command_exec,     &command_cp,
-	&command_diff,    &command_export,   &command_commit,
-	&command_logs,    &command_attach,   &command_wait,
-	&command_inspect, &command_port,     &command_prune,
-	&command_image,   &command_registry, &command_network,
-	&command_volume,  &command_system,   &command_completion,
-	&command_man,     &command_names,    NULL,
+	&command_run,     &command_create, &command_start,     &command_stop,
+	&command_kill,    &command_rm,     &command_list,      &command_exec,
+	&command_cp,      &command_diff,   &command_export,    &command_commit,
+	&command_logs,    &command_attach, &command_wait,      &command_inspect,
+	&command_port,    &command_prune,  &command_image,     &command_registry,
+	&command_network, &command_volume, &command_system,    &command_completion,
+	&command_man,     &command_names,  &command_container, NULL,
 };
 
 const struct command command_top = {
 	.name = "coracle",
 	.summary = "containers, each in a virtual machine of its own",
 	.text = "Coracle runs every Linux container in a boat of its own: a virtual machine with its own "
-		"kernel and nothing else aboard.",
+		"kernel and nothing else aboard. Commands on containers can also be called as 'coracle "
+		"container ls'.",
 	.examples = "coracle run --rm -it debian:12 bash\n"
 		    "coracle pull busybox\n"
 		    "coracle image load -i tools.tar",
@@ -58,10 +69,11 @@ const struct command *command_find(const struct command *family, const char *nam
 int command_unknown(const struct command *family, const char *path, const char *word, struct cor_error *err)
 {
 	struct nearest nearest = {.word = word};
+	const char *known = planned(path, word);
 	_text_ char *question = NULL;
 
-	if (planned(path, word))
-		return report_usage(err, "'%s' is not there yet", word);
+	if (known)
+		return report_usage(err, "'%s' %s", word, known);
 	for (const struct command *const *c = family->commands; *c; c++)
 		if (!(*c)->hidden)
 			nearest_offer(&nearest, (*c)->name);

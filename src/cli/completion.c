@@ -107,10 +107,11 @@ static void aliases_entry(const char *path, const struct command *command, void 
 	}
 }
 
-/* What stands for something else at the top. The words behind "help" are those of a command. */
+/* What stands for something else at the top. The words behind "help" are those of a command, and so are those behind "container". */
 static void print_shortcuts(void)
 {
 	puts("\t['coracle help']='coracle'");
+	puts("\t['coracle container']='coracle'");
 	for (const struct shortcut *s = command_shortcuts; s->name; s++)
 		printf("\t['coracle %s']='coracle %s %s'\n", s->name, s->family, s->command);
 }

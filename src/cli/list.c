@@ -3,9 +3,11 @@
 #include "cli/context.h"
 #include "cli/labels.h"
 #include "cli/output.h"
+#include "cli/report.h"
 #include "cli/table.h"
 #include "cli/value.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const status_names[] = {[COR_CREATED] = "created",
@@ -57,6 +59,63 @@ static char *status_text(const struct cor_container_info *info, int64_t now)
 	}
 }
 
+/* ---- filters ---- */
+
+static int check_filters(const struct words *filters, struct cor_error *err)
+{
+	for (size_t i = 0; i < filters->count; i++) {
+		const char *filter = filters->items[i], *status = text_after(filter, "status=");
+
+		if (status ? !text_among("created running exited damaged", status)
+			   : !text_after(filter, "name=") && !text_after(filter, "label="))
+			return report_usage(err,
+					    "--filter '%s': there is name=TEXT, label=KEY[=VALUE], "
+					    "status=created|running|exited|damaged",
+					    filter);
+	}
+	return 0;
+}
+
+static bool fits(const struct cor_container_info *info, const char *filter)
+{
+	const char *name = text_after(filter, "name="), *status = text_after(filter, "status=");
+
+	if (name)
+		return strstr(info->name, name);
+	return status ? text_same(status, status_names[info->status])
+		      : labels_have(&info->labels, filter + strlen("label="));
+}
+
+/* Of several names, or states, one is enough; of labels all are wanted. So docker has it. */
+static bool is_meant(const struct cor_container_info *info, const struct words *filters)
+{
+	for (size_t i = 0; i < filters->count; i++) {
+		const char *filter = filters->items[i];
+		size_t key = strcspn(filter, "=");
+		bool any = fits(info, filter);
+
+		for (size_t j = 0; !any && *filter != 'l' && j < filters->count; j++)
+			any = strncmp(filter, filters->items[j], key + 1) == 0 &&
+			      fits(info, filters->items[j]);
+		if (!any)
+			return false;
+	}
+	return true;
+}
+
+/* Who asks for a state means also those that do not run. */
+static bool wants_all(const struct arguments *args)
+{
+	const struct words *filters = arguments_words(args, "filter");
+	bool all = arguments_flag(args, "all", false);
+
+	for (size_t i = 0; i < filters->count; i++)
+		all |= text_after(filters->items[i], "status=") != NULL;
+	return all;
+}
+
+/* ---- ls ---- */
+
 static void print_table(const struct cor_container_list *list, bool whole)
 {
 	_table_ struct table table = {.columns = 8};
@@ -86,35 +145,49 @@ static void print_ids(const struct cor_container_list *list, bool whole)
 		printf("%.*s\n", whole ? 64 : 12, list->items[i].id);
 }
 
+static void print_json(enum output_format format, const struct cor_container_list *list)
+{
+	_json_ json_t *array = json_array();
+
+	for (size_t i = 0; i < list->count; i++)
+		json_array_append_new(array, container_json(&list->items[i]));
+	output_document(format, array);
+}
+
 static int list_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	enum output_format format = output_format(args, OUTPUT_TABLE);
+	const struct words *filters = arguments_words(args, "filter");
 	bool whole = arguments_flag(args, "no-trunc", false);
 	_context_ struct cor_context *ctx = NULL;
-	struct cor_container_list list = {0};
-	int r = cor_open(NULL, &ctx, err);
+	struct cor_container_list list = {0}, meant = {0};
+	int r = check_filters(filters, err);
 
 	if (r == 0)
-		r = cor_container_list(ctx, arguments_flag(args, "all", false), &list, err);
+		r = cor_open(NULL, &ctx, err);
+	if (r == 0)
+		r = cor_container_list(ctx, wants_all(args), &list, err);
 	if (r < 0)
 		return r;
-	if (arguments_flag(args, "quiet", false)) {
-		print_ids(&list, whole);
-	} else if (format == OUTPUT_TABLE) {
-		print_table(&list, whole);
-	} else {
-		_json_ json_t *array = json_array();
-
-		for (size_t i = 0; i < list.count; i++)
-			json_array_append_new(array, container_json(&list.items[i]));
-		output_document(format, array);
-	}
+	meant.items = memory_new(list.count, sizeof(*meant.items));
+	for (size_t i = 0; i < list.count; i++)
+		if (is_meant(&list.items[i], filters))
+			meant.items[meant.count++] = list.items[i];
+	if (arguments_flag(args, "quiet", false))
+		print_ids(&meant, whole);
+	else if (format == OUTPUT_TABLE)
+		print_table(&meant, whole);
+	else
+		print_json(format, &meant);
+	free(meant.items);
 	cor_container_list_release(&list);
 	return 0;
 }
 
 static const struct option list_options[] = {
 	OPTION_ALL("also those that do not run"),
+	{"filter", 'f', "KEY=VALUE", "name=TEXT, label=KEY[=VALUE], status=created|running|exited|damaged",
+	 .repeats = true},
 	{"no-trunc", '\0', NULL, "whole ids and commands"},
 	{0},
 };
@@ -123,8 +196,8 @@ const struct command command_list = {
 	.name = "ls",
 	.aliases = "list ps",
 	.summary = "list containers, newest first",
-	.examples =
-		"coracle ls -a\ncoracle rm $(coracle ls -aq)\ncoracle ls --format json | jq -r '.[].Name'",
+	.examples = "coracle ls -a\ncoracle rm $(coracle ls -q --filter status=exited)\ncoracle ls --format "
+		    "json | jq -r '.[].Name'",
 	.groups = (const struct option_group *const[]){&list_group, &output_list_group, NULL},
 	.run = list_run,
 };

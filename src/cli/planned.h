@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What docker's hands type and Coracle is to have, but has not yet. */
+/* What docker's hands type and Coracle has not, or has elsewhere. */
 #pragma once
 
-#include <stdbool.h>
-
-/* word, as it was typed ("pull", "--publish", "-p"), behind path ("coracle run"). */
-bool planned(const char *path, const char *word);
+/* What to say of a word, as it was typed ("stats", "--ip", "-f"), behind a path ("coracle run"): "is not there yet". NULL: nothing is known of it. */
+const char *planned(const char *path, const char *word);

@@ -83,8 +83,25 @@ load common
 	done
 	cli run --restart=always busybox
 	is 125 "'--restart' is not there yet"
+	cli container stats x
+	is 125 "'stats' is not there yet"
+	cli container run --restart always busybox
+	is 125 "'--restart' is not there yet"
 	cli exec -p runner true
 	is 125 "unknown option -p; 'coracle exec --help' lists what there is"
+}
+
+@test "what is written otherwise than docker's hands write it is told with its own words" {
+	cli run --ip 10.0.0.2 busybox
+	is 125 "'--ip' is written --network NAME,ip=ADDRESS here"
+	cli container create --mac-address 02:00:00:00:00:01 busybox
+	is 125 "'--mac-address' is written --network NAME,mac=ADDRESS here"
+	cli inspect -f '{{.State}}' runner
+	is 125 "'-f' is not there: pipe what is printed into jq, as in: coracle inspect NAME | jq '.[0].State'"
+	cli inspect --format '{{.State}}' runner
+	is 125 "--format '{{.State}}': there are no templates; pipe --format json into jq, as in: jq -r '.[].Name'"
+	cli inspect --format text runner
+	is 125 "--format 'text': must be one of: json yaml"
 }
 
 @test "a value or an operand that is missing is named" {

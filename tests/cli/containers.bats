@@ -96,6 +96,19 @@ load common
 	asked "logs follow=0 boot=0 times=0 tail=-1 since=0 until=0"
 }
 
+@test "container: docker's name for the commands on containers" {
+	cli container ls -q
+	is 0
+	[ "$output" = "$("$fake" ls -q)" ]
+	calls container stop runner
+	asked "stop runner timeout=-1"
+	cli help container rm
+	is 0
+	[ "${lines[0]}" = "coracle container rm: remove containers" ]
+	cli container pull busybox
+	[ "$status" -eq 125 ]
+}
+
 @test "inspect: containers before images, or what --type says" {
 	run -0 bash -c "'$fake' inspect runner | jq -r '.[0].Name'"
 	[ "$output" = runner ]

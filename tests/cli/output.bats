@@ -16,6 +16,26 @@ load common
 	[[ ${lines[1]} == 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef* ]]
 }
 
+@test "ls --filter: name, state, label" {
+	names() { "$fake" ls --format json "$@" | jq -r '.[].Name'; }
+	[ "$(names --filter name=unn)" = runner ]
+	[ "$(names -a --filter name=don)" = "done" ]
+	[ -z "$(names --filter name=don)" ]
+	# A state names also what does not run; of two, either will do.
+	[ "$(names -f status=exited)" = "done" ]
+	[ "$(names -f status=exited -f status=running)" = $'runner\ndone' ]
+	[ "$(names -f status=exited -f name=runner)" = "" ]
+	[ "$(names -a -f label=color)" = $'runner\ndone' ]
+	# All labels are wanted.
+	[ -z "$(names -a -f label=color -f label=size)" ]
+	[ "$("$fake" ls -q -f name=nobody | wc -l)" -eq 0 ]
+	[ "$("$fake" ls -f name=nobody | wc -l)" -eq 1 ]
+	cli ls --filter status=paused
+	is 125 "--filter 'status=paused': there is name=TEXT, label=KEY[=VALUE], status=created|running|exited|damaged"
+	cli ls --filter colour=blue
+	is 125 "--filter 'colour=blue': there is name=TEXT, label=KEY[=VALUE], status=created|running|exited|damaged"
+}
+
 @test "ls -q: ids alone" {
 	cli ls -aq
 	[ "$output" = $'0123456789ab\n0123456789ab' ]

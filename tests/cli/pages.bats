@@ -82,6 +82,7 @@ completes() {
 	completes "coracle run -ite A=1 b" busybox
 	completes "coracle run localhost:5000/t" 5000/team/app:v1
 	completes "coracle help image in" inspect
+	completes "coracle container insp" inspect
 	completes "coracle __" ""
 }
 
