@@ -28,10 +28,10 @@ static char *get(int group, const char *file)
 	return file_read(group, file, FILE_MAX, &text, NULL) < 0 ? NULL : text;
 }
 
-/* The prefix keeps container ids apart from the kernel's own file names. */
-static char *group_path(const char *container_id)
+/* The prefix keeps names apart from the kernel's own file names. */
+static char *group_path(const char *name)
 {
-	return str_format(ROOT "/coracle-%s", container_id);
+	return str_format(ROOT "/coracle-%s", name);
 }
 
 void cgroup_enable_controllers(void)
@@ -106,10 +106,19 @@ static int limit_cpu(int group, const struct oci_resources *limits, struct cor_e
 	return r ?: put_text(group, "cpuset.mems", limits->mems, err);
 }
 
-int cgroup_make(const char *container_id, const struct oci_resources *limits, int *ret_fd,
-		struct cor_error *err)
+int cgroup_limit(int group, const struct oci_resources *limits, struct cor_error *err)
 {
-	_free_ char *path = group_path(container_id);
+	int r = limit_memory(group, limits, err);
+
+	r = r ?: limit_cpu(group, limits, err);
+	if (r == 0 && limits->pids_limit)
+		r = put_number(group, "pids.max", limits->pids_limit, err);
+	return r < 0 ? cor_context(err, r, "control group") : 0;
+}
+
+int cgroup_make(const char *name, const struct oci_resources *limits, int *ret_fd, struct cor_error *err)
+{
+	_free_ char *path = group_path(name);
 	_fd_ int group = -1;
 	int r;
 
@@ -118,13 +127,10 @@ int cgroup_make(const char *container_id, const struct oci_resources *limits, in
 	group = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (group < 0)
 		return cor_fail_errno(err, errno, "control group");
-	r = limit_memory(group, limits, err);
-	r = r ?: limit_cpu(group, limits, err);
-	if (r == 0 && limits->pids_limit)
-		r = put_number(group, "pids.max", limits->pids_limit, err);
+	r = cgroup_limit(group, limits, err);
 	if (r < 0) {
 		rmdir(path);
-		return cor_context(err, r, "control group");
+		return r;
 	}
 	*ret_fd = steal_fd(&group);
 	return 0;
@@ -146,9 +152,9 @@ static int remove_groups(int parent, const char *name)
 	return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
-int cgroup_remove(const char *container_id)
+int cgroup_remove(const char *name)
 {
-	_free_ char *path = group_path(container_id);
+	_free_ char *path = group_path(name);
 
 	return remove_groups(AT_FDCWD, path);
 }

@@ -9,11 +9,11 @@
 /* Once, after cgroup2 is mounted at /sys/fs/cgroup: lets groups below use all controllers that the kernel has. */
 void cgroup_enable_controllers(void);
 
-/* Makes the group of a container and sets its limits. *ret_fd is its directory. */
-int cgroup_make(const char *container_id, const struct oci_resources *limits, int *ret_fd,
-		struct cor_error *err);
+/* Makes the group of a container, by whose id it is called, and sets its limits. *ret_fd is its directory. */
+int cgroup_make(const char *name, const struct oci_resources *limits, int *ret_fd, struct cor_error *err);
+int cgroup_limit(int group, const struct oci_resources *limits, struct cor_error *err);
 /* Removes it; every process must have ended. 0 or -errno. */
-int cgroup_remove(const char *container_id);
+int cgroup_remove(const char *name);
 
 /* SIGKILL to all of its processes, also to those that are just being made. */
 int cgroup_kill(int group);

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "init/cgroup.h"
 #include "init/devices.h"
+#include "init/early.h"
 #include "init/process.h"
 #include "init/relay.h"
 #include "init/root.h"
@@ -89,6 +90,21 @@ static bool may_administer(const struct oci_spec *spec)
 	return spec->process && spec->process->capabilities.bounding & (UINT64_C(1) << CAP_SYS_ADMIN);
 }
 
+static int make_group(struct container *container, struct cor_error *err)
+{
+	const struct oci_spec *spec = container->spec;
+	bool restricted = !may_administer(spec);
+	int r;
+
+	container->cgroup = restricted ? early_group_take(container->guest, spec) : -1;
+	if (container->cgroup >= 0) {
+		container->group = EARLY_GROUP;
+		return cgroup_limit(container->cgroup, &spec->resources, err);
+	}
+	r = cgroup_make(container->group, &spec->resources, &container->cgroup, err);
+	return r == 0 && restricted ? devices_restrict(container->cgroup, spec, err) : r;
+}
+
 static int container_build(struct container *container,
 			   const Coracle__Agent__V1__CreateContainerRequest *request, struct cor_error *err)
 {
@@ -103,9 +119,7 @@ static int container_build(struct container *container,
 	if (r < 0 && err->status == COR_CORRUPT)
 		err->status = COR_INVALID;
 	r = r ?: take_filter(container, &request->seccomp_bpf, err);
-	r = r ?: cgroup_make(container->id, &container->spec->resources, &container->cgroup, err);
-	if (r == 0 && !may_administer(container->spec))
-		r = devices_restrict(container->cgroup, container->spec, err);
+	r = r ?: make_group(container, err);
 	if (r < 0)
 		return r;
 	container->memory_events = openat(container->cgroup, "memory.events", O_RDONLY | O_CLOEXEC);
@@ -133,7 +147,7 @@ static void container_free(struct container *container)
 	rmdir(container->root);
 	rmdir(container->folder);
 	close_fd(&container->memory_events);
-	if (container->cgroup >= 0 && cgroup_remove(container->id) < 0)
+	if (container->cgroup >= 0 && cgroup_remove(container->group) < 0)
 		log_error("the control group of '%s' cannot be removed", container->id);
 	close_fd(&container->cgroup);
 	oci_spec_free(container->spec);
@@ -204,6 +218,7 @@ int container_create(void *service, struct rpc_call *call, const ProtobufCMessag
 		.cgroup = -1,
 		.memory_events = -1,
 	};
+	container->group = container->id;
 	r = container_build(container, request, err);
 	if (r < 0) {
 		container_free(container);

@@ -20,6 +20,7 @@ struct container {
 	unsigned mounts;     /* that lie on it */
 	struct strv volumes; /* the places where they are mounted, or are to be */
 	int cgroup;          /* directory */
+	const char *group;   /* its name: the id, or another that was made early */
 	int memory_events;   /* file of the group, for the count of OOM kills */
 	struct process *processes;
 	struct process *

@@ -18,35 +18,48 @@
 #define PLACE  GUEST_RUN "/.root"
 #define SERIAL "root"
 #define TYPE   "ext4"
-#define GROUP  ".nobody"
 /* What is deleted is given back to the host. */
 #define WRITABLE_DATA "discard"
 
 enum how { NOT_THERE, WRITABLE, READ_ONLY };
 
-static enum how mount_disk(bool saved)
+static enum how mount_disk(const struct guest *guest)
 {
-	_free_ char *device = NULL;
+	_free_ char *found = NULL;
+	const char *device = guest->early_disk;
 
-	if (disk_find(SERIAL, &device) < 0 || mkdir(PLACE, 0700) < 0)
+	if (!device && disk_find(SERIAL, &found) == 0)
+		device = found;
+	if (!device || mkdir(PLACE, 0700) < 0)
 		return NOT_THERE;
-	if (saved)
+	if (guest->waiting)
 		disk_forget(device);
 	if (mount(device, PLACE, TYPE, 0, WRITABLE_DATA) == 0)
 		return WRITABLE;
 	return errno == EACCES && mount(device, PLACE, TYPE, MS_RDONLY, NULL) == 0 ? READ_ONLY : NOT_THERE;
 }
 
-/* The first rules for devices that a kernel gets cost several times what later ones do: it changes its own code to ask them. These are for a group that
- * stays empty. */
-void early_rehearse(void)
+static const struct oci_spec usual = {0};
+
+/* An empty group with the usual rules for devices. The first rules that a kernel gets cost several times what later ones do. */
+static int make_group(void)
 {
-	static const struct oci_spec usual = {0};
 	_fd_ int group = -1;
 	struct cor_error err;
+	int r = cgroup_make(EARLY_GROUP, &usual.resources, &group, &err);
 
-	if (cgroup_make(GROUP, &usual.resources, &group, &err) == 0)
-		(void)devices_restrict(group, &usual, &err);
+	return r == 0 && devices_restrict(group, &usual, &err) == 0 ? steal_fd(&group) : -1;
+}
+
+void early_prepare(struct guest *guest)
+{
+	guest->early_group = make_group();
+	(void)disk_find(SERIAL, &guest->early_disk);
+}
+
+int early_group_take(struct guest *guest, const struct oci_spec *spec)
+{
+	return spec->device_count ? -1 : steal_fd(&guest->early_group);
 }
 
 void early_begin(struct guest *guest)
@@ -58,11 +71,11 @@ void early_begin(struct guest *guest)
 		return;
 	pid = fork();
 	if (pid == 0) {
-		uint8_t how = (uint8_t)mount_disk(guest->waiting);
+		uint8_t how = (uint8_t)mount_disk(guest);
 
 		(void)!write(fds[1], &how, 1);
 		if (!guest->waiting)
-			early_rehearse();
+			(void)make_group();
 		_exit(0);
 	}
 	close(fds[1]);

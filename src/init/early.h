@@ -5,11 +5,17 @@
 
 #include "agent.pb-c.h"
 #include "init/guest.h"
+#include "oci/runtime_spec.h"
 
-/* Gets the kernel ready for rules for devices. */
-void early_rehearse(void);
+/* The group that a machine which waits has ready; no container is called so. */
+#define EARLY_GROUP ".early"
 
-/* Begins, in a process of its own, to mount the disk "root", and then to rehearse, unless the machine waited and has. Does not wait. */
+/* Of a machine that waits: what its memory will keep for the first container. That is a control group with the usual rules for devices, and where the disk "root" is. */
+void early_prepare(struct guest *guest);
+/* That group, for a container with the usual rules: its directory, the caller's; otherwise -1. It is called EARLY_GROUP for good, which a container cannot see. */
+int early_group_take(struct guest *guest, const struct oci_spec *spec);
+
+/* Begins, in a process of its own, to mount the disk "root", and then, unless the machine has waited, to get the kernel ready for rules for devices. Does not wait. */
 void early_begin(struct guest *guest);
 
 /* Waits for the disk, and moves it to target if it is what is wanted (NULL: something else): true, and the caller's to unmount. Otherwise it is unmounted,

@@ -87,15 +87,15 @@ int guest_boot(struct guest *guest, struct cor_error *err)
 	r = r ?: mount_basics(err);
 	if (r < 0)
 		return r;
-	if (guest->waiting)
-		early_rehearse();
-	else
+	if (!guest->waiting)
 		early_begin(guest);
 	if (sethostname(HOSTNAME, strlen(HOSTNAME)) < 0)
 		return cor_fail_errno(err, errno, "host name");
 	raise_log_level();
 	cgroup_enable_controllers();
 	raise_loopback();
+	if (guest->waiting)
+		early_prepare(guest);
 	return 0;
 }
 

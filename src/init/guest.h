@@ -16,7 +16,10 @@ struct guest {
 	size_t connections; /* of all relays, and of those that wait for one */
 	uint64_t accepted;  /* for numbering them */
 	bool waiting; /* the machine is to be saved: nothing of a container's is touched before the host's first hello */
-	int early_root; /* tells how the disk "root" was mounted (early.h), until somebody asks; -1 */
+	/* Of a machine that waits (early.h): */
+	int early_group;  /* that no container has yet; -1 */
+	char *early_disk; /* the device of the disk "root", or NULL */
+	int early_root;   /* tells how the disk "root" was mounted (early.h), until somebody asks; -1 */
 	struct machine_shutdown *shutdown; /* under way, or NULL */
 	bool stopping;                     /* the loop ends and the power goes */
 	bool networked;                    /* there may be addresses and routes of ours */

@@ -141,7 +141,7 @@ static int serve(struct guest *guest, struct cor_error *err)
 
 int main(void)
 {
-	struct guest guest = {.early_root = -1, .waiting = getenv("coracle_wait")};
+	struct guest guest = {.early_root = -1, .early_group = -1, .waiting = getenv("coracle_wait")};
 	struct cor_error err = {0};
 	int r = guest_boot(&guest, &err);
 

@@ -88,7 +88,7 @@ static void add_disks(struct model *model)
 	size_t count = strlen(model->disk_letters);
 
 	for (size_t i = 0; i < count; i++)
-		model->disks[i] = (struct vm_disk){.serial = "blank",
+		model->disks[i] = (struct vm_disk){.serial = i == 0 ? "root" : "blank",
 						   .base_fd = -1,
 						   .overlay_fd = -1,
 						   .writable = model->disk_letters[i] == 'w',

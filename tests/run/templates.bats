@@ -207,3 +207,16 @@ count() { coracle system info --format json | jq --arg how "$1" --arg why "${2-}
 	await eval '[ "$(count booted "a kernel, an init or arguments of its own")" -eq $((own + 1)) ]'
 	[ "$(count restored)" -eq $((restored + 1)) ]
 }
+
+@test "rules for devices and limits hold in a group that was made early, and a privileged container has none" {
+	coracle run -d --name ruled --cpus 1.5 busybox sleep 1000
+	from_template ruled
+	[ "$(coracle exec ruled cat /sys/fs/cgroup/cpu.max /proc/self/cgroup)" = "150000 100000
+0::/" ]
+	coracle exec ruled sh -c 'mknod /disk b 254 0 && head -c 1 /dev/zero >/dev/null'
+	run ! coracle exec ruled head -c 1 /disk
+	coracle run --name free --privileged busybox sh -c 'mknod /disk b 254 0 && head -c 1 /disk >/dev/null && echo read' >"$WORK/free"
+	from_template free
+	[ "$(cat "$WORK/free")" = read ]
+	coracle rm -f ruled free
+}
