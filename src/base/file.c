@@ -139,6 +139,40 @@ int file_write_atomic(int dir, const char *path, const void *data, size_t size, 
 	return r;
 }
 
+DIR *dir_list(int dir, const char *path)
+{
+	_fd_ int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+
+	if (stream)
+		steal_fd(&fd);
+	return stream;
+}
+
+const struct dirent *dir_next(DIR *stream)
+{
+	const struct dirent *entry;
+
+	while (stream && (entry = readdir(stream)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			return entry;
+	return NULL;
+}
+
+int dir_names(int dir, const char *path, bool (*wanted)(const char *name), struct strv *ret)
+{
+	_dir_ DIR *stream = dir_list(dir, path);
+	const struct dirent *entry;
+
+	if (!stream)
+		return -errno;
+	while ((entry = dir_next(stream)))
+		if (!wanted || wanted(entry->d_name))
+			strv_add(ret, entry->d_name);
+	strv_sort(ret);
+	return 0;
+}
+
 unsigned char dir_entry_type(int dir, const struct dirent *entry)
 {
 	struct stat st;
@@ -150,14 +184,11 @@ unsigned char dir_entry_type(int dir, const struct dirent *entry)
 
 int dir_sync_files(int dir)
 {
-	_fd_ int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *entries = own < 0 ? NULL : fdopendir(own);
-	struct dirent *entry;
+	_dir_ DIR *entries = dir_list(dir, ".");
+	const struct dirent *entry;
 	int r = entries ? 0 : -errno;
 
-	if (entries)
-		steal_fd(&own);
-	while (r == 0 && (entry = readdir(entries))) {
+	while (r == 0 && (entry = dir_next(entries))) {
 		unsigned char type = dir_entry_type(dir, entry);
 		_fd_ int fd = -1;
 

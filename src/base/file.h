@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct strv;
+
 /* Reads a regular file of at most max bytes. *ret_data has a NUL after its *ret_size bytes. -EFBIG when it is larger.
  * ret_size may be NULL. */
 int file_read(int dir, const char *path, size_t max, char **ret_data, size_t *ret_size);
@@ -28,6 +30,12 @@ int fd_set_nonblocking(int fd, bool nonblocking);
 
 /* Makes path and its parents; what exists is left as it is. */
 int dir_make_all(int dir, const char *path, mode_t mode);
+/* A stream over a folder's entries, from the first one on, whatever else reads from `dir`. NULL, and errno. */
+DIR *dir_list(int dir, const char *path);
+/* The next entry but "." and ".."; NULL at the end, and of a NULL stream. */
+const struct dirent *dir_next(DIR *stream);
+/* Adds the names in a folder that `wanted` takes (NULL: all of them), sorted. -ENOENT. */
+int dir_names(int dir, const char *path, bool (*wanted)(const char *name), struct strv *ret);
 /* DT_REG and its like, also where the file system does not tell while it is read. */
 unsigned char dir_entry_type(int dir, const struct dirent *entry);
 /* What the files in a directory and its subdirectories hold survives a crash of the host from here on. */

@@ -164,9 +164,40 @@ static void test_new_files(void **state)
 	assert_string_equal(text, "abc");
 }
 
+static bool is_short(const char *name)
+{
+	return strlen(name) == 1;
+}
+
+static void test_folders_are_listed_from_the_first_entry_on(void **state)
+{
+	struct folder *folder = *state;
+	_strv_ struct strv names = {0};
+	static const char *const made[] = {"b", "long", "a", ".x"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(made); i++)
+		assert_int_equal(file_write_new(folder->fd, made[i], "", 0, 0600), 0);
+	for (int i = 0; i < 2; i++) {
+		_dir_ DIR *stream = dir_list(folder->fd, ".");
+		size_t count = 0;
+
+		while (dir_next(stream))
+			count++;
+		assert_int_equal(count, ARRAY_SIZE(made));
+	}
+	assert_null(dir_next(NULL));
+	assert_int_equal(dir_names(folder->fd, ".", is_short, &names), 0);
+	assert_int_equal(names.count, 2);
+	assert_string_equal(names.items[0], "a");
+	assert_string_equal(names.items[1], "b");
+	assert_int_equal(dir_names(folder->fd, "nothing", NULL, &names), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_folders_are_listed_from_the_first_entry_on, make_folder,
+						remove_folder),
 		cmocka_unit_test_setup_teardown(test_replace_and_read, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_trees, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_deep_trees, make_folder, remove_folder),

@@ -154,6 +154,17 @@ char *strv_join(const struct strv *v, const char *separator)
 	return joined;
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void strv_sort(struct strv *v)
+{
+	if (v->count)
+		qsort(v->items, v->count, sizeof(*v->items), by_bytes);
+}
+
 void strv_release(struct strv *v)
 {
 	for (size_t i = 0; i < v->count; i++)

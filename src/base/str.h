@@ -57,6 +57,7 @@ bool strv_contains(const struct strv *v, const char *s);
 /* Splits s at each separator; empty parts are kept. */
 struct strv strv_split(const char *s, char separator);
 char *strv_join(const struct strv *v, const char *separator);
+void strv_sort(struct strv *v);
 void strv_release(struct strv *v);
 
 #define _strv_ _cleanup_(strv_release)

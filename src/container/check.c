@@ -33,15 +33,11 @@ static void tell(struct check *check, const char *what, bool repaired, const cha
 static void each_entry(int root, const char *path, void (*visit)(struct check *, const char *),
 		       struct check *check)
 {
-	int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	_dir_ DIR *d = dir_list(root, path);
+	const struct dirent *entry;
 
-	if (!d)
-		close_fd(&fd);
-	while (d && (entry = readdir(d)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			visit(check, entry->d_name);
+	while ((entry = dir_next(d)))
+		visit(check, entry->d_name);
 }
 
 /* ---- names ---- */
@@ -145,15 +141,13 @@ static void check_container(struct check *check, const char *id)
 
 static bool has_bundle(const struct roots *roots, const char *run)
 {
-	_fd_ int fd = openat(roots->data_fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	_dir_ DIR *d = dir_list(roots->data_fd, "containers");
+	const struct dirent *entry;
 
 	/* When in doubt it has. */
 	if (!d)
 		return true;
-	steal_fd(&fd);
-	while ((entry = readdir(d)))
+	while ((entry = dir_next(d)))
 		if (strncmp(entry->d_name, run, ID_SHORT_SIZE - 1) == 0)
 			return true;
 	return false;

@@ -17,19 +17,15 @@
 /* All files of a bundle: its overlay, its logs, its documents. */
 static json_int_t folder_size(int dir)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	_dir_ DIR *d = dir_list(dir, ".");
+	const struct dirent *entry;
 	json_int_t size = 0;
 
-	if (!d)
-		close_fd(&fd);
-	while (d && (entry = readdir(d))) {
+	while ((entry = dir_next(d))) {
 		_fd_ int sub = -1;
 		struct stat st;
 
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-		    fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		size += (json_int_t)st.st_blocks * 512;
 		if (S_ISDIR(st.st_mode))

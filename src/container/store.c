@@ -194,17 +194,9 @@ static void sweep(const struct roots *roots, const char *id)
 
 static int all_bundles(const struct roots *roots, struct strv *ret, struct cor_error *err)
 {
-	_fd_ int fd = openat(roots->data_fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	int r = dir_names(roots->data_fd, "containers", id_valid, ret);
 
-	if (!dir)
-		return cor_fail_errno(err, errno, "open '%s/containers'", roots->data);
-	steal_fd(&fd);
-	while ((entry = readdir(dir)))
-		if (id_valid(entry->d_name))
-			strv_add(ret, entry->d_name);
-	return 0;
+	return r < 0 ? cor_fail_errno(err, r, "open '%s/containers'", roots->data) : 0;
 }
 
 int container_ids(const struct roots *roots, struct strv *ret, struct cor_error *err)

@@ -107,13 +107,10 @@ static void visit_work(void *userdata, const char *file)
 /* What commands are making now, and what killed ones left. */
 static void count_tmp(struct usage *usage)
 {
-	int fd = openat(usage->store->tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	_dir_ DIR *d = dir_list(usage->store->tmp, ".");
+	const struct dirent *entry;
 
-	if (!d)
-		close_fd(&fd);
-	while (d && (entry = readdir(d))) {
+	while ((entry = dir_next(d))) {
 		struct workspace_files work = {.usage = usage, .dir = -1};
 
 		if (!str_after(entry->d_name, "work-"))

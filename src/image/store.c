@@ -190,14 +190,11 @@ uint64_t store_remove_file(int dir, const char *name)
 /* Files in a workspace are links to what the store has, or ours alone. */
 static uint64_t empty_folder(int dir)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	_dir_ DIR *d = dir_list(dir, ".");
+	const struct dirent *entry;
 	uint64_t freed = 0;
 
-	if (!d)
-		close_fd(&fd);
-	while (d && (entry = readdir(d)))
+	while ((entry = dir_next(d)))
 		freed += store_remove_file(dir, entry->d_name);
 	return freed;
 }
@@ -216,16 +213,12 @@ static uint64_t sweep_one(const struct image_store *store, const char *name)
 
 uint64_t store_sweep_tmp(const struct image_store *store)
 {
-	int fd = openat(store->tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	_dir_ DIR *d = dir_list(store->tmp, ".");
+	const struct dirent *entry;
 	uint64_t freed = 0;
 
-	if (!d)
-		close_fd(&fd);
-	while (d && (entry = readdir(d)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			freed += sweep_one(store, entry->d_name);
+	while ((entry = dir_next(d)))
+		freed += sweep_one(store, entry->d_name);
 	return freed;
 }
 

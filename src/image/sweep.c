@@ -112,13 +112,10 @@ bool needs_disk(const struct needed *needed, const char *file)
 
 void sweep_each_file(int dir, sweep_visit_fn *visit, void *userdata)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	_dir_ DIR *d = dir_list(dir, ".");
+	const struct dirent *entry;
 
-	if (!d)
-		close_fd(&fd);
-	while (d && (entry = readdir(d)))
+	while ((entry = dir_next(d)))
 		if (dir_entry_type(dir, entry) == DT_REG)
 			visit(userdata, entry->d_name);
 }

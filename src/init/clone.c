@@ -201,22 +201,17 @@ static int clone_entry(struct clone *clone, int from, int to, const char *above,
 
 static int clone_directory(struct clone *clone, int from, int to, const char *path, unsigned depth)
 {
-	int own = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *stream = own < 0 ? NULL : fdopendir(own);
-	struct dirent *entry;
+	_dir_ DIR *stream = dir_list(from, ".");
+	const struct dirent *entry;
 	struct stat st;
 	int r = 0;
 
-	if (!stream) {
-		r = -errno;
-		close_fd(&own);
-		return r;
-	}
+	if (!stream)
+		return -errno;
 	if (depth > DEPTH_MAX)
 		return -ELOOP;
-	while (r == 0 && (entry = readdir(stream)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			r = clone_entry(clone, from, to, path, entry->d_name, depth);
+	while (r == 0 && (entry = dir_next(stream)))
+		r = clone_entry(clone, from, to, path, entry->d_name, depth);
 	if (r == 0 && fstat(from, &st) < 0)
 		r = -errno;
 	return r ?: copy_attributes(from, to, &st);

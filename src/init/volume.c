@@ -35,18 +35,9 @@ struct job {
 
 static bool is_empty(int dir)
 {
-	int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *stream = own < 0 ? NULL : fdopendir(own);
-	struct dirent *entry;
+	_dir_ DIR *stream = dir_list(dir, ".");
 
-	if (!stream) {
-		close_fd(&own);
-		return false;
-	}
-	while ((entry = readdir(stream)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			return false;
-	return true;
+	return stream && !dir_next(stream);
 }
 
 /* What the image has there, or -1. */

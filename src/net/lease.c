@@ -136,14 +136,13 @@ static void look(int dir, uint32_t number, lease_fn *each, void *context)
 
 int lease_each(int dir, lease_fn *each, void *context)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	_dir_ DIR *stream = dir_list(dir, ".");
+	const struct dirent *entry;
 	int64_t number;
 
 	if (!stream)
 		return -errno;
-	while ((entry = readdir(stream)))
+	while ((entry = dir_next(stream)))
 		if (number_parse(entry->d_name, 1, UINT32_MAX, &number) == 0)
 			look(dir, (uint32_t)number, each, context);
 	return 0;

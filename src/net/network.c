@@ -133,20 +133,14 @@ static int read_one(int dir, const char *name, struct network *ret, struct cor_e
 	return 0;
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static int list_names(int dir, struct strv *ret)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	_dir_ DIR *stream = dir_list(dir, ".");
+	const struct dirent *entry;
 
 	if (!stream)
 		return -errno;
-	while ((entry = readdir(stream))) {
+	while ((entry = dir_next(stream))) {
 		size_t length = strlen(entry->d_name);
 		_free_ char *name = NULL;
 
@@ -156,8 +150,7 @@ static int list_names(int dir, struct strv *ret)
 		if (network_name_valid(name))
 			strv_add(ret, name);
 	}
-	if (ret->count)
-		qsort(ret->items, ret->count, sizeof(*ret->items), by_name);
+	strv_sort(ret);
 	return 0;
 }
 

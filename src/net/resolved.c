@@ -100,25 +100,11 @@ static int revert(const char *bridge, struct cor_error *err)
 
 /* ---- the wishes ---- */
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int resolved_domains(int data_dir, struct strv *ret, struct cor_error *err)
 {
-	int fd = openat(data_dir, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	int r = dir_names(data_dir, FOLDER, network_domain_valid, ret);
 
-	if (!stream)
-		return errno == ENOENT ? 0 : cor_fail_errno(err, errno, "the folder of domains");
-	while ((entry = readdir(stream)))
-		if (network_domain_valid(entry->d_name))
-			strv_add(ret, entry->d_name);
-	if (ret->count)
-		qsort(ret->items, ret->count, sizeof(*ret->items), by_name);
-	return 0;
+	return r < 0 && r != -ENOENT ? cor_fail_errno(err, r, "the folder of domains") : 0;
 }
 
 bool resolved_wished(int data_dir, const char *domain)

@@ -162,16 +162,9 @@ int net_active_open(const struct net_state *state, const char *name, bool make, 
 
 int net_state_names(const struct net_state *state, struct strv *ret)
 {
-	int fd = openat(state->dir, "n", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_dir_ DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	int r = dir_names(state->dir, "n", network_name_valid, ret);
 
-	if (!stream)
-		return errno == ENOENT ? 0 : -errno;
-	while ((entry = readdir(stream)))
-		if (network_name_valid(entry->d_name))
-			strv_add(ret, entry->d_name);
-	return 0;
+	return r == -ENOENT ? 0 : r;
 }
 
 int net_state_find(struct net_state *state, const char *name, struct net_active *ret, struct cor_error *err)

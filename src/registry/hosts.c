@@ -2,6 +2,7 @@
 /* The places where a registry's images may be, from what the files say and what is usual. */
 #include "registry/hosts.h"
 
+#include "base/file.h"
 #include "oci/reference.h"
 #include "registry/config_file.h"
 #include "registry/host_config.h"
@@ -115,26 +116,14 @@ static struct host_config config_of(const struct places *places, const char *dom
 
 /* ---- certs.d ---- */
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* What a folder holds, sorted; nothing where there is no such folder or it is not ours to read. */
 static int list_folder(const char *path, struct strv *ret, struct cor_error *err)
 {
-	_dir_ DIR *dir = opendir(path);
-	struct dirent *entry;
+	int r = dir_names(AT_FDCWD, path, NULL, ret);
 
-	if (!dir)
-		return errno == ENOENT || errno == ENOTDIR || errno == EACCES
-			       ? 0
-			       : cor_fail_errno(err, errno, "read '%s'", path);
-	while ((entry = readdir(dir)))
-		strv_add(ret, entry->d_name);
-	if (ret->count)
-		qsort(ret->items, ret->count, sizeof(*ret->items), by_name);
-	return 0;
+	return r == 0 || r == -ENOENT || r == -ENOTDIR || r == -EACCES
+		       ? 0
+		       : cor_fail_errno(err, r, "read '%s'", path);
 }
 
 /* "name" of "name.key" where suffix is ".key", or NULL. The caller's. */

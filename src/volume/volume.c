@@ -84,32 +84,25 @@ static void sweep(int dir, const char *name)
 		(void)tree_remove(dir, name);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int volume_names(int data_dir, struct strv *ret, struct cor_error *err)
 {
 	_fd_ int dir = -1;
 	_dir_ DIR *stream = NULL;
-	struct dirent *entry;
-	int r = open_folder(data_dir, &dir, err), own;
+	const struct dirent *entry;
+	int r = open_folder(data_dir, &dir, err);
 
 	if (r < 0)
 		return r;
-	own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	stream = own < 0 ? NULL : fdopendir(own);
+	stream = dir_list(dir, ".");
 	if (!stream)
 		return cor_fail_errno(err, errno, "the folder of volumes");
-	while ((entry = readdir(stream))) {
+	while ((entry = dir_next(stream))) {
 		if (volume_name_valid(entry->d_name))
 			strv_add(ret, entry->d_name);
 		else if (str_after(entry->d_name, ASIDE))
 			sweep(dir, entry->d_name);
 	}
-	if (ret->count)
-		qsort(ret->items, ret->count, sizeof(*ret->items), by_name);
+	strv_sort(ret);
 	return 0;
 }
 
@@ -118,17 +111,16 @@ static uint64_t folder_usage(int fd, unsigned level)
 {
 	_fd_ int own = fd;
 	_dir_ DIR *stream = own < 0 ? NULL : fdopendir(own);
-	struct dirent *entry;
+	const struct dirent *entry;
 	uint64_t size = 0;
 
 	if (!stream)
 		return 0;
 	steal_fd(&own);
-	while ((entry = readdir(stream))) {
+	while ((entry = dir_next(stream))) {
 		struct stat st;
 
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-		    fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		size += (uint64_t)st.st_blocks * 512;
 		if (S_ISDIR(st.st_mode) && level < USAGE_LEVELS)
