@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Guests that say nothing, and a shim that is taken for one that runs a container. */
-#include "container/folders.h"
 #include "container/guest_tree.h"
 
 #include "base/file.h"
 #include "base/unix_socket.h"
+#include "container/fixture.h"
+#include "container/folders.h"
 #include "container/lock.h"
-#include "container/store.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -99,10 +99,9 @@ static void nothing_is_taken(void **state)
 
 /* ---- maintenance ---- */
 
-struct fixture {
-	char folder[64], *data, *run;
+struct stage {
+	struct fixture fixture;
 	struct cor_context *ctx;
-	struct roots roots;
 	char id[ID_SIZE];
 	int lock;
 };
@@ -111,32 +110,32 @@ struct fixture {
 static int play_hello(void *service, struct rpc_call *call, const ProtobufCMessage *request,
 		      struct cor_error *err)
 {
-	const struct fixture *fixture = service;
+	const struct stage *stage = service;
 	Coracle__Shim__V1__HelloResponse response = CORACLE__SHIM__V1__HELLO_RESPONSE__INIT;
 
-	container_lock_sign(fixture->lock, true);
+	container_lock_sign(stage->lock, true);
 	alarm(1);
 	response.protocol = ((const Coracle__Shim__V1__HelloRequest *)request)->protocol;
 	rpc_call_reply(call, &response.base);
 	return 0;
 }
 
-static _Noreturn void play(struct fixture *fixture, int ready)
+static _Noreturn void play(struct stage *stage, int ready)
 {
 	struct rpc_method hello = {.name = "Hello",
 				   .request = &coracle__shim__v1__hello_request__descriptor,
 				   .response = &coracle__shim__v1__hello_response__descriptor,
 				   .unary = play_hello};
 	struct rpc_service service = {
-		.name = "coracle.shim.v1.Shim", .methods = &hello, .method_count = 1, .context = fixture};
+		.name = "coracle.shim.v1.Shim", .methods = &hello, .method_count = 1, .context = stage};
 	struct rpc_server_options options = {.services = &service, .service_count = 1};
 	struct rpc_listener *listener;
 	uv_loop_t loop;
 	int fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (container_lock(&fixture->roots, fixture->id, &fixture->lock, NULL) < 0 ||
-	    unix_listen_at(container_run_dir(&fixture->roots, fixture->id), "shim.sock", 8, &fd) < 0)
+	if (container_lock(&stage->fixture.roots, stage->id, &stage->lock, NULL) < 0 ||
+	    unix_listen_at(container_run_dir(&stage->fixture.roots, stage->id), "shim.sock", 8, &fd) < 0)
 		_exit(1);
 	uv_loop_init(&loop);
 	if (rpc_listen(&loop, fd, &options, &listener, NULL) < 0 || write(ready, "r", 1) != 1)
@@ -145,57 +144,36 @@ static _Noreturn void play(struct fixture *fixture, int ready)
 	_exit(0);
 }
 
-static void make_container(struct fixture *fixture)
-{
-	_cleanup_(container_record_release) struct container_record record = {
-		.name = xstrdup("box"), .rootfs = xstrdup("/none"), .stop_signal = 15, .machine.cpus = 1};
-	struct container_state state = {.status = COR_CREATED};
-	struct bundle bundle;
-
-	assert_int_equal(bundle_begin(&fixture->roots, &bundle, NULL), 0);
-	memcpy(record.id, bundle.id, ID_SIZE);
-	memcpy(fixture->id, bundle.id, ID_SIZE);
-	strv_add(&record.args, "sh");
-	assert_int_equal(container_record_write(&fixture->roots, &record, NULL), 0);
-	assert_int_equal(container_state_write(&fixture->roots, fixture->id, &state, NULL), 0);
-	assert_int_equal(bundle_publish(&fixture->roots, &bundle, "box", false, NULL), 0);
-	bundle_release(&fixture->roots, &bundle);
-}
-
 static int set_up(void **state)
 {
-	struct fixture *fixture = xcalloc(1, sizeof(*fixture));
+	struct stage *stage = xcalloc(1, sizeof(*stage));
+	struct container_state written = {.status = COR_CREATED};
 	struct cor_options options;
 
-	strcpy(fixture->folder, "/tmp/coracle-tree-XXXXXX");
-	assert_non_null(mkdtemp(fixture->folder));
-	fixture->data = str_format("%s/data", fixture->folder);
-	fixture->run = str_format("%s/run", fixture->folder);
-	options = (struct cor_options){.data_root = fixture->data, .run_root = fixture->run};
-	assert_int_equal(cor_open(&options, &fixture->ctx, NULL), 0);
-	assert_int_equal(roots_open(fixture->data, fixture->run, &fixture->roots, NULL), 0);
-	make_container(fixture);
-	*state = fixture;
+	fixture_open(&stage->fixture);
+	options = (struct cor_options){.data_root = stage->fixture.roots.data,
+				       .run_root = stage->fixture.roots.run};
+	assert_int_equal(cor_open(&options, &stage->ctx, NULL), 0);
+	assert_int_equal(fixture_container(&stage->fixture.roots, "box", false, stage->id, NULL), 0);
+	assert_int_equal(container_state_write(&stage->fixture.roots, stage->id, &written, NULL), 0);
+	*state = stage;
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	struct fixture *fixture = *state;
+	struct stage *stage = *state;
 
-	cor_close(fixture->ctx);
-	roots_release(&fixture->roots);
-	tree_remove(AT_FDCWD, fixture->folder);
-	free(fixture->data);
-	free(fixture->run);
-	free(fixture);
+	cor_close(stage->ctx);
+	fixture_close(&stage->fixture);
+	free(stage);
 	return 0;
 }
 
 /* The files are somebody else's until that one ends, and then no machine starts, since there is no shim. */
 static void maintenance_is_not_running(void **state)
 {
-	struct fixture *fixture = *state;
+	struct stage *stage = *state;
 	_guest_tree_ struct guest_tree tree = {0};
 	struct cor_error err = {0};
 	int ready[2], r;
@@ -207,11 +185,11 @@ static void maintenance_is_not_running(void **state)
 	shim = fork();
 	assert_true(shim >= 0);
 	if (shim == 0)
-		play(fixture, ready[1]);
+		play(stage, ready[1]);
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
-	r = guest_tree_open(fixture->ctx, "box", true, &tree, &err);
+	r = guest_tree_open(stage->ctx, "box", true, &tree, &err);
 	kill(shim, SIGKILL);
 	waitpid(shim, NULL, 0);
 	assert_true(r < 0);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Today's library and a shim of another build: a child process plays it, with the lock, the socket and so much of the API as it is told to know. */
-#include "container/folders.h"
-#include "container/lock.h"
 #include "container/shim_client.h"
 
 #include "base/file.h"
-#include "container/record.h"
-#include "container/store.h"
+#include "container/fixture.h"
+#include "container/folders.h"
+#include "container/lock.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -24,10 +23,9 @@ struct played {
 	bool stops; /* it knows Stop, which a much older one does not */
 };
 
-struct fixture {
-	char folder[64], *data, *run;
+struct stage {
+	struct fixture fixture;
 	struct cor_context *ctx;
-	struct roots roots;
 	char id[ID_SIZE];
 	pid_t shim;
 };
@@ -66,7 +64,7 @@ static int listen_in(const struct roots *roots, const char *id)
 	return bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 8) == 0 ? fd : -1;
 }
 
-static _Noreturn void play(const struct fixture *fixture, struct played *played, int ready)
+static _Noreturn void play(const struct stage *stage, struct played *played, int ready)
 {
 	struct rpc_method methods[] = {
 		{.name = "Hello",
@@ -88,9 +86,9 @@ static _Noreturn void play(const struct fixture *fixture, struct played *played,
 	int lock, fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (container_lock(&fixture->roots, fixture->id, &lock, NULL) < 0)
+	if (container_lock(&stage->fixture.roots, stage->id, &lock, NULL) < 0)
 		_exit(1);
-	fd = listen_in(&fixture->roots, fixture->id);
+	fd = listen_in(&stage->fixture.roots, stage->id);
 	uv_loop_init(&loop);
 	if (fd < 0 || rpc_listen(&loop, fd, &options, &listener, NULL) < 0 || write(ready, "r", 1) != 1)
 		_exit(1);
@@ -98,16 +96,16 @@ static _Noreturn void play(const struct fixture *fixture, struct played *played,
 	_exit(0);
 }
 
-static void start_shim(struct fixture *fixture, struct played played)
+static void start_shim(struct stage *stage, struct played played)
 {
 	int ready[2];
 	char byte;
 
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-	fixture->shim = fork();
-	assert_true(fixture->shim >= 0);
-	if (fixture->shim == 0)
-		play(fixture, &played, ready[1]);
+	stage->shim = fork();
+	assert_true(stage->shim >= 0);
+	if (stage->shim == 0)
+		play(stage, &played, ready[1]);
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
@@ -115,52 +113,31 @@ static void start_shim(struct fixture *fixture, struct played played)
 
 /* ---- a container that it holds ---- */
 
-static int make_container(struct fixture *fixture)
-{
-	_cleanup_(container_record_release) struct container_record record = {
-		.name = xstrdup("box"), .rootfs = xstrdup("/none"), .stop_signal = 15, .machine.cpus = 1};
-	struct container_state state = {.status = COR_RUNNING, .started_ns = 1};
-	struct bundle bundle;
-
-	assert_int_equal(bundle_begin(&fixture->roots, &bundle, NULL), 0);
-	memcpy(record.id, bundle.id, ID_SIZE);
-	memcpy(fixture->id, bundle.id, ID_SIZE);
-	strv_add(&record.args, "sh");
-	assert_int_equal(container_record_write(&fixture->roots, &record, NULL), 0);
-	assert_int_equal(container_state_write(&fixture->roots, fixture->id, &state, NULL), 0);
-	assert_int_equal(bundle_publish(&fixture->roots, &bundle, "box", false, NULL), 0);
-	bundle_release(&fixture->roots, &bundle);
-	return 0;
-}
-
 static int set_up(void **state)
 {
-	struct fixture *fixture = xcalloc(1, sizeof(*fixture));
+	struct stage *stage = xcalloc(1, sizeof(*stage));
+	struct container_state written = {.status = COR_RUNNING, .started_ns = 1};
 	struct cor_options options;
 
-	strcpy(fixture->folder, "/tmp/coracle-client-XXXXXX");
-	assert_non_null(mkdtemp(fixture->folder));
-	fixture->data = str_format("%s/data", fixture->folder);
-	fixture->run = str_format("%s/run", fixture->folder);
-	options = (struct cor_options){.data_root = fixture->data, .run_root = fixture->run};
-	assert_int_equal(cor_open(&options, &fixture->ctx, NULL), 0);
-	assert_int_equal(roots_open(fixture->data, fixture->run, &fixture->roots, NULL), 0);
-	*state = fixture;
-	return make_container(fixture);
+	fixture_open(&stage->fixture);
+	options = (struct cor_options){.data_root = stage->fixture.roots.data,
+				       .run_root = stage->fixture.roots.run};
+	assert_int_equal(cor_open(&options, &stage->ctx, NULL), 0);
+	assert_int_equal(fixture_container(&stage->fixture.roots, "box", false, stage->id, NULL), 0);
+	assert_int_equal(container_state_write(&stage->fixture.roots, stage->id, &written, NULL), 0);
+	*state = stage;
+	return 0;
 }
 
 static int tear_down(void **state)
 {
-	struct fixture *fixture = *state;
+	struct stage *stage = *state;
 
-	kill(fixture->shim, SIGKILL);
-	waitpid(fixture->shim, NULL, 0);
-	cor_close(fixture->ctx);
-	roots_release(&fixture->roots);
-	tree_remove(AT_FDCWD, fixture->folder);
-	free(fixture->data);
-	free(fixture->run);
-	free(fixture);
+	kill(stage->shim, SIGKILL);
+	waitpid(stage->shim, NULL, 0);
+	cor_close(stage->ctx);
+	fixture_close(&stage->fixture);
+	free(stage);
 	return 0;
 }
 
@@ -168,30 +145,30 @@ static int tear_down(void **state)
 
 static void an_older_build_is_spoken_to(void **state)
 {
-	struct fixture *fixture = *state;
+	struct stage *stage = *state;
 	struct cor_container_list list = {0};
 	struct cor_error err = {0};
 
-	start_shim(fixture, (struct played){.protocol = 1, .version = "0.0.1", .stops = true});
-	assert_int_equal(cor_container_list(fixture->ctx, false, &list, NULL), 0);
+	start_shim(stage, (struct played){.protocol = 1, .version = "0.0.1", .stops = true});
+	assert_int_equal(cor_container_list(stage->ctx, false, &list, NULL), 0);
 	assert_int_equal(list.count, 1);
 	cor_container_list_release(&list);
 	/* What it does not know is told, and nothing else suffers. */
-	assert_true(cor_container_kill(fixture->ctx, "box", SIGTERM, &err) < 0);
+	assert_true(cor_container_kill(stage->ctx, "box", SIGTERM, &err) < 0);
 	assert_int_equal(err.status, COR_UNSUPPORTED);
-	assert_int_equal(cor_container_stop(fixture->ctx, "box", 1, &err), 0);
+	assert_int_equal(cor_container_stop(stage->ctx, "box", 1, &err), 0);
 }
 
 static void one_that_speaks_otherwise_is_told_apart_and_can_be_removed(void **state)
 {
-	struct fixture *fixture = *state;
+	struct stage *stage = *state;
 	struct cor_error err = {0};
 
-	start_shim(fixture, (struct played){.protocol = 7, .version = "9.0.0"});
-	assert_true(cor_container_kill(fixture->ctx, "box", SIGTERM, &err) < 0);
+	start_shim(stage, (struct played){.protocol = 7, .version = "9.0.0"});
+	assert_true(cor_container_kill(stage->ctx, "box", SIGTERM, &err) < 0);
 	assert_int_equal(err.status, COR_UNSUPPORTED);
 	assert_non_null(strstr(err.msg, "protocol 7"));
-	assert_int_equal(cor_container_remove(fixture->ctx, "box", true, &err), 0);
+	assert_int_equal(cor_container_remove(stage->ctx, "box", true, &err), 0);
 }
 
 int main(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names, bundles, records and the lock, over roots in a folder of the test's own. */
+#include "container/fixture.h"
 #include "container/folders.h"
 #include "container/lock.h"
-#include "container/store.h"
 
 #include "base/file.h"
 #include "container/context.h"
@@ -11,57 +11,6 @@
 #include <setjmp.h>
 #include <sys/wait.h>
 #include <cmocka.h>
-
-struct fixture {
-	char folder[64];
-	struct roots roots;
-};
-
-static int set_up(void **state)
-{
-	struct fixture *fixture = xcalloc(1, sizeof(*fixture));
-	_free_ char *data = NULL, *run = NULL;
-
-	strcpy(fixture->folder, "/tmp/coracle-store-XXXXXX");
-	assert_non_null(mkdtemp(fixture->folder));
-	data = str_format("%s/data", fixture->folder);
-	run = str_format("%s/run", fixture->folder);
-	assert_int_equal(roots_open(data, run, &fixture->roots, NULL), 0);
-	*state = fixture;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *fixture = *state;
-
-	roots_release(&fixture->roots);
-	tree_remove(AT_FDCWD, fixture->folder);
-	free(fixture);
-	return 0;
-}
-
-/* A container with the least that it must have; its id goes to id. */
-static int make(struct roots *roots, const char *name, bool auto_remove, char id[ID_SIZE],
-		struct cor_error *err)
-{
-	_cleanup_(container_record_release) struct container_record record = {.name = xstrdup(name),
-									      .rootfs = xstrdup("/none"),
-									      .stop_signal = 15,
-									      .machine.cpus = 1,
-									      .auto_remove = auto_remove};
-	struct bundle bundle;
-	int r = bundle_begin(roots, &bundle, err);
-
-	assert_int_equal(r, 0);
-	memcpy(record.id, bundle.id, ID_SIZE);
-	memcpy(id, bundle.id, ID_SIZE);
-	strv_add(&record.args, "sh");
-	assert_int_equal(container_record_write(roots, &record, err), 0);
-	r = bundle_publish(roots, &bundle, name, true, err);
-	bundle_release(roots, &bundle);
-	return r;
-}
 
 static size_t bundle_count(struct roots *roots)
 {
@@ -77,8 +26,8 @@ static void test_a_name_is_taken_once(void **state)
 	char first[ID_SIZE], second[ID_SIZE], found[ID_SIZE];
 	struct cor_error err = {0};
 
-	assert_int_equal(make(&fixture->roots, "box", false, first, NULL), 0);
-	assert_true(make(&fixture->roots, "box", false, second, &err) < 0);
+	assert_int_equal(fixture_container(&fixture->roots, "box", false, first, NULL), 0);
+	assert_true(fixture_container(&fixture->roots, "box", false, second, &err) < 0);
 	assert_int_equal(err.status, COR_EXISTS);
 	assert_int_equal(bundle_count(&fixture->roots), 1);
 	assert_int_equal(container_data_dir(&fixture->roots, second), -ENOENT);
@@ -96,7 +45,7 @@ static void test_finding_by_prefix(void **state)
 	char id[ID_SIZE], found[ID_SIZE], prefix[ID_SIZE] = "";
 	struct cor_error err = {0};
 
-	assert_int_equal(make(&fixture->roots, "box", false, id, NULL), 0);
+	assert_int_equal(fixture_container(&fixture->roots, "box", false, id, NULL), 0);
 	for (size_t length = 1; length < ID_SIZE; length++) {
 		memcpy(prefix, id, length);
 		assert_int_equal(container_find(&fixture->roots, prefix, found, NULL), 0);
@@ -106,7 +55,7 @@ static void test_finding_by_prefix(void **state)
 	for (int i = 0; i < 16; i++) {
 		_free_ char *name = str_format("box%d", i);
 
-		assert_int_equal(make(&fixture->roots, name, false, id, NULL), 0);
+		assert_int_equal(fixture_container(&fixture->roots, name, false, id, NULL), 0);
 	}
 	for (int i = 0, ambiguous = 0; i < 16; i++) {
 		char digit[2] = {"0123456789abcdef"[i], '\0'};
@@ -159,7 +108,7 @@ static void test_the_lock_tells(void **state)
 	struct cor_error err = {0};
 	int fd = -1, other = -1;
 
-	assert_int_equal(make(&fixture->roots, "box", false, id, NULL), 0);
+	assert_int_equal(fixture_container(&fixture->roots, "box", false, id, NULL), 0);
 	assert_int_equal(container_is_locked(&fixture->roots, id), 0);
 	assert_int_equal(container_lock(&fixture->roots, id, &fd, NULL), 0);
 	assert_int_equal(container_is_locked(&fixture->roots, id), 1);
@@ -195,7 +144,7 @@ static void test_a_dead_shim_is_noticed(void **state)
 	struct container_state seen;
 	char id[ID_SIZE];
 
-	assert_int_equal(make(&fixture->roots, "box", false, id, NULL), 0);
+	assert_int_equal(fixture_container(&fixture->roots, "box", false, id, NULL), 0);
 	assert_int_equal(container_status(&fixture->roots, id, &seen, NULL), 0);
 	assert_int_equal(seen.status, COR_CREATED);
 	die_running(&fixture->roots, id);
@@ -214,7 +163,7 @@ static void test_rm_of_a_dead_shim(void **state)
 	struct fixture *fixture = *state;
 	char id[ID_SIZE];
 
-	assert_int_equal(make(&fixture->roots, "box", true, id, NULL), 0);
+	assert_int_equal(fixture_container(&fixture->roots, "box", true, id, NULL), 0);
 	die_running(&fixture->roots, id);
 	assert_int_equal(container_name_check(&fixture->roots, "box", NULL), 0);
 	assert_int_equal(container_data_dir(&fixture->roots, id), -ENOENT);
@@ -227,7 +176,7 @@ static void test_a_running_one_stays_running(void **state)
 	char id[ID_SIZE];
 	_fd_ int fd = -1;
 
-	assert_int_equal(make(&fixture->roots, "box", true, id, NULL), 0);
+	assert_int_equal(fixture_container(&fixture->roots, "box", true, id, NULL), 0);
 	assert_int_equal(container_lock(&fixture->roots, id, &fd, NULL), 0);
 	assert_int_equal(container_state_write(&fixture->roots, id, &running, NULL), 0);
 	assert_int_equal(container_status(&fixture->roots, id, &seen, NULL), 0);
@@ -241,7 +190,7 @@ static void test_a_record_comes_back(void **state)
 	struct fixture *fixture = *state;
 	char id[ID_SIZE];
 
-	assert_int_equal(make(&fixture->roots, "box", true, id, NULL), 0);
+	assert_int_equal(fixture_container(&fixture->roots, "box", true, id, NULL), 0);
 	assert_int_equal(container_record_read(&fixture->roots, id, &read_back, NULL), 0);
 	assert_string_equal(read_back.id, id);
 	assert_string_equal(read_back.name, "box");
@@ -260,7 +209,7 @@ static void test_a_damaged_record(void **state)
 	char id[ID_SIZE];
 	_fd_ int dir = -1;
 
-	assert_int_equal(make(&fixture->roots, "box", false, id, NULL), 0);
+	assert_int_equal(fixture_container(&fixture->roots, "box", false, id, NULL), 0);
 	dir = container_data_dir(&fixture->roots, id);
 	assert_int_equal(file_write_atomic(dir, "container.json", "{\"id\": 1}", 9, 0600), 0);
 	assert_true(container_record_read(&fixture->roots, id, &record, &err) < 0);
@@ -298,7 +247,7 @@ static void test_what_is_damaged_is_listed(void **state)
 	char id[ID_SIZE];
 	_fd_ int dir = -1;
 
-	assert_int_equal(make(&fixture->roots, "box", false, id, NULL), 0);
+	assert_int_equal(fixture_container(&fixture->roots, "box", false, id, NULL), 0);
 	leave_run_folder(&fixture->roots, id);
 	dir = container_data_dir(&fixture->roots, id);
 	for (int i = 0; i < 2; i++) {
@@ -333,7 +282,7 @@ static void test_a_newer_format_is_refused(void **state)
 	assert_int_equal(err.status, COR_CORRUPT);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
 
 int main(void)
 {

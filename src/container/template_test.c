@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "container/fixture.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -14,35 +15,6 @@
 
 #define SHAPE  "host\ncpus=2"
 #define MEMORY ((size_t)1 << 20)
-
-struct fixture {
-	char folder[64];
-	struct roots roots;
-};
-
-static int set_up(void **state)
-{
-	struct fixture *f = xcalloc(1, sizeof(*f));
-	_free_ char *data = NULL, *run = NULL;
-
-	strcpy(f->folder, "/tmp/template_test.XXXXXX");
-	assert_non_null(mkdtemp(f->folder));
-	data = str_format("%s/data", f->folder);
-	run = str_format("%s/run", f->folder);
-	assert_int_equal(roots_open(data, run, &f->roots, NULL), 0);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	roots_release(&f->roots);
-	tree_remove(AT_FDCWD, f->folder);
-	free(f);
-	return 0;
-}
 
 static int save(const struct roots *roots, const char *shape, struct cor_error *err)
 {
@@ -183,12 +155,17 @@ static void test_others_must_not_write_there(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_what_was_saved_is_found, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_one_maker_at_a_time, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_damaged_one_is_removed, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_check_looks_at_the_memory, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_another_environment_replaces, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_others_must_not_write_there, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_was_saved_is_found, fixture_set_up,
+						fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_one_maker_at_a_time, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_a_damaged_one_is_removed, fixture_set_up,
+						fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_check_looks_at_the_memory, fixture_set_up,
+						fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_another_environment_replaces, fixture_set_up,
+						fixture_tear_down),
+		cmocka_unit_test_setup_teardown(test_others_must_not_write_there, fixture_set_up,
+						fixture_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
