@@ -177,6 +177,21 @@ COR_EXPORT void cor_container_list_release(struct cor_container_list *list);
 COR_EXPORT int cor_container_inspect(struct cor_context *ctx, const char *ref, char **ret_json,
 				     struct cor_error *err);
 
+/* What a running container uses, and its machine of the host. Counters begin with the machine; cpu_ns/at_ns of two calls give a rate. */
+struct cor_statistics {
+	int64_t at_ns;                 /* CLOCK_MONOTONIC */
+	uint64_t cpu_ns;               /* of the container's processes, in the guest */
+	uint64_t memory, memory_limit; /* bytes, as the guest counts them: with its page cache */
+	uint64_t processes;
+	uint64_t block_read, block_written, network_received, network_sent; /* bytes */
+	/* What the machine costs: VMM, shim, and what serves shares and networks. Memory is the proportional set size (what machines share is divided among them). */
+	uint64_t host_cpu_ns, host_memory;
+	uint64_t host_private; /* of host_memory: what nobody shares, and would be free without the machine */
+};
+/* COR_BUSY when it does not run, COR_TIMEOUT when its guest does not answer within three seconds. */
+COR_EXPORT int cor_container_statistics(struct cor_context *ctx, const char *ref, struct cor_statistics *ret,
+					struct cor_error *err);
+
 struct cor_log_options {
 	bool follow;
 	bool boot; /* the machine's console instead of the container's output */

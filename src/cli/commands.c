@@ -10,30 +10,52 @@
 
 extern const struct command command_run, command_create, command_start, command_stop, command_kill,
 	command_rm, command_list, command_exec, command_cp, command_diff, command_export, command_commit,
-	command_logs, command_inspect, command_attach, command_wait, command_port, command_image,
-	command_registry, command_network, command_volume, command_system, command_prune, command_completion,
-	command_man, command_names;
+	command_logs, command_inspect, command_attach, command_wait, command_stats, command_port,
+	command_image, command_registry, command_network, command_volume, command_system, command_prune,
+	command_completion, command_man, command_names;
 
 static const struct command command_container = {
 	.name = "container",
 	.hidden = true,
 	.summary = "the commands on containers, as docker and podman call them",
 	.commands =
-		(const struct command *const[]){&command_run, &command_create, &command_start, &command_stop,
-						&command_kill, &command_rm, &command_list, &command_exec,
-						&command_cp, &command_diff, &command_export, &command_commit,
-						&command_logs, &command_attach, &command_wait,
-						&command_inspect, &command_port, &command_prune, NULL},
+		(const struct command *const[]){
+			&command_run,     &command_create, &command_start, &command_stop,   &command_kill,
+			&command_rm,      &command_list,   &command_exec,  &command_cp,     &command_diff,
+			&command_export,  &command_commit, &command_logs,  &command_attach, &command_wait,
+			&command_inspect, &command_stats,  &command_port,  &command_prune,  NULL},
 };
 
 static const struct command *const commands[] = {
-	&command_run,     &command_create, &command_start,     &command_stop,
-	&command_kill,    &command_rm,     &command_list,      &command_exec,
-	&command_cp,      &command_diff,   &command_export,    &command_commit,
-	&command_logs,    &command_attach, &command_wait,      &command_inspect,
-	&command_port,    &command_prune,  &command_image,     &command_registry,
-	&command_network, &command_volume, &command_system,    &command_completion,
-	&command_man,     &command_names,  &command_container, NULL,
+	&command_run,
+	&command_create,
+	&command_start,
+	&command_stop,
+	&command_kill,
+	&command_rm,
+	&command_list,
+	&command_exec,
+	&command_cp,
+	&command_diff,
+	&command_export,
+	&command_commit,
+	&command_logs,
+	&command_attach,
+	&command_wait,
+	&command_inspect,
+	&command_stats,
+	&command_port,
+	&command_prune,
+	&command_image,
+	&command_registry,
+	&command_network,
+	&command_volume,
+	&command_system,
+	&command_completion,
+	&command_man,
+	&command_names,
+	&command_container,
+	NULL,
 };
 
 const struct command command_top = {

@@ -13,7 +13,7 @@
 static const struct {
 	const char *paths, *words, *text;
 } table[] = {
-	{"coracle", "stats pause unpause rename top restart build compose", YET},
+	{"coracle", "pause unpause rename top restart build compose", YET},
 	{"coracle image", "build", YET},
 	{"coracle run|coracle create", "--restart --gpus", YET},
 	{"coracle run|coracle create", "--ip", "is written --network NAME,ip=ADDRESS here"},

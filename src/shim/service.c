@@ -4,7 +4,7 @@
 #include "shim/shim.h"
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "shim/cost.h"
 #include "shim/hub.h"
 #include "shim/logs.h"
 
@@ -339,41 +339,17 @@ static int resize(void *service, struct rpc_call *call, const ProtobufCMessage *
 
 /* ---- Statistics ---- */
 
-/* Clock ticks of user and system time: fields 14 and 15 of /proc/PID/stat, counted after the name in parentheses (proc(5)). */
-static uint64_t vmm_cpu_ns(pid_t pid)
-{
-	_free_ char *path = str_format("/proc/%d/stat", (int)pid), *text = NULL;
-	unsigned long long user = 0, system = 0;
-	char *name_end;
-
-	if (file_read(AT_FDCWD, path, 4096, &text, NULL) < 0)
-		return 0;
-	name_end = strrchr(text, ')');
-	if (!name_end || sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
-				&system) != 2)
-		return 0;
-	return (user + system) * (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
-}
-
-static uint64_t vmm_memory(pid_t pid)
-{
-	_free_ char *path = str_format("/proc/%d/smaps_rollup", (int)pid), *text = NULL;
-	unsigned long long kib = 0;
-	char *line;
-
-	if (file_read(AT_FDCWD, path, 65536, &text, NULL) < 0)
-		return 0;
-	line = strstr(text, "\nPss:");
-	return line && sscanf(line, "\nPss: %llu", &kib) == 1 ? kib * 1024 : 0;
-}
-
 static void on_statistics(struct shim *shim, struct rpc_call *call, const ProtobufCMessage *guest)
 {
 	Coracle__Shim__V1__StatisticsResponse response = CORACLE__SHIM__V1__STATISTICS_RESPONSE__INIT;
+	struct cost cost;
 
+	cost_measure(&cost);
 	response.guest = (Coracle__Agent__V1__Statistics *)guest;
-	response.vmm_cpu_ns = shim->vm ? vmm_cpu_ns(shim->vm->pid) : 0;
-	response.vmm_memory_bytes = shim->vm ? vmm_memory(shim->vm->pid) : 0;
+	response.host_cpu_ns = cost.cpu_ns;
+	response.host_memory_bytes = cost.memory;
+	response.host_private_bytes = cost.private;
+	response.at_ns = clock_monotonic_ns();
 	rpc_call_reply(call, &response.base);
 }
 

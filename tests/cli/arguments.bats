@@ -67,14 +67,14 @@ load common
 
 @test "what is planned is told so, instead of a wrong guess" {
 	local word
-	for word in stats pause unpause rename top restart build compose; do
+	for word in pause unpause rename top restart build compose; do
 		cli $word x
 		is 125 "'$word' is not there yet"
 	done
 	cli image build .
 	is 125 "'build' is not there yet"
-	cli help stats
-	is 125 "'stats' is not there yet"
+	cli help top
+	is 125 "'top' is not there yet"
 	for word in --restart --gpus; do
 		cli run $word x busybox
 		is 125 "'$word' is not there yet"

@@ -483,6 +483,30 @@ int cor_container_kill(struct cor_context *ctx, const char *ref, int signal, str
 	return fake_lookup("container", ref, err);
 }
 
+int cor_container_statistics(struct cor_context *ctx, const char *ref, struct cor_statistics *ret,
+			     struct cor_error *err)
+{
+	static int64_t seconds;
+
+	if (strcmp(ref, ID) != 0)
+		return fake_fail(err, COR_BUSY, ENOTCONN, "container '%s' is not running", ref);
+	seconds++;
+	*ret = (struct cor_statistics){
+		.at_ns = seconds * 1000000000,
+		.cpu_ns = (uint64_t)seconds * 500000000,
+		.memory = 3 << 20,
+		.memory_limit = 512 << 20,
+		.processes = 2,
+		.block_read = 1500,
+		.block_written = 12,
+		.network_received = 1234567,
+		.host_cpu_ns = (uint64_t)seconds * 1010000000,
+		.host_memory = 45 << 20,
+		.host_private = 40 << 20,
+	};
+	return 0;
+}
+
 int cor_container_wait(struct cor_context *ctx, const char *ref, struct cor_exit *ret, struct cor_error *err)
 {
 	*ret = (struct cor_exit){.code = 3};

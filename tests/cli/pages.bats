@@ -60,7 +60,7 @@ completes() {
 
 @test "bash: the script is one, and offers commands, options, values, names" {
 	bash -n "$scripts/bash"
-	completes "coracle sta" start
+	completes "coracle sta" start stats
 	completes "coracle image l" load ls
 	completes "coracle pul" pull
 	completes "coracle push " busybox localhost:5000/team/app:v1

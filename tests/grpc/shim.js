@@ -94,7 +94,7 @@ const stories = {
     assert.strictEqual(state.exit, null)
     assert(state.timings.some(timing => timing.stage === 'guest answered'))
     const statistics = await call(shim, 'Statistics')
-    assert(statistics.vmm_memory_bytes > 1 << 20 && statistics.vmm_cpu_ns > 0 && statistics.guest.processes > 0)
+    assert(statistics.host_memory_bytes > 1 << 20 && statistics.host_cpu_ns > 0 && statistics.guest.processes > 0)
   },
 
   async exec () {

@@ -79,3 +79,19 @@ gives_back() {
 	below roomy 300
 	coracle rm -f roomy
 }
+
+@test "stats tells what a machine costs in truth: with what is shared divided, and the processes beside it" {
+	local name
+	for name in one two; do coracle run -d --name "$name" busybox sleep 1000; done
+	[ "$(coracle stats --format json | jq -c '[.[].Name] | sort')" = '["one","two"]' ]
+	# Of its VMM alone, and all that it has mapped.
+	local vmm
+	vmm=$(awk '/^Pss:/ { print $2 * 1024 }' "/proc/$(vmm_of one)/smaps_rollup")
+	local told
+	told=$(coracle stats --format json one)
+	echo "$told"
+	jq -e --argjson vmm "$vmm" '.[0] | .HostMemory > $vmm * 0.9 and .HostMemory < $vmm * 1.5 and .HostPrivateMemory < .HostMemory and .HostCPUNanoseconds > 0' <<<"$told"
+	jq -e '.[0] | .Memory > 0 and .Memory < .MemoryLimit and .PIDs == "1"' <<<"$told"
+	coracle rm -f one two
+	[ "$(coracle stats --no-stream one 2>&1)" = "coracle: there is no container 'one'" ]
+}
