@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures Coracle against the bare machine and against podman, in one run, interleaved, and writes a table with medians and ratios.
 
-bench.py [ROUNDS [pull]]     (default 10; see `make bench`; pull: the registry alone; network.py, start.py and density.py are a part alone)
+bench.py [ROUNDS [pull]]     (default 10; see `make bench`; pull: the registry alone; network.py, disk.py, start.py and density.py are a part alone)
 """
 import json
 import os
@@ -14,7 +14,8 @@ import tempfile
 
 from data import measure_data
 from density import measure_density
-from measure import CORACLE, IMAGES, LIMITS, PODMAN, TOP, Table, milliseconds, run
+from disk import measure_disks
+from measure import CORACLE, IMAGES, LIMITS, PODMAN, TOP, Table, milliseconds, run, vmm_pid
 from network import measure_network
 from pull import measure_pull
 from start import measure_starts
@@ -72,16 +73,11 @@ def measure_exec(table, rounds, podman):
         ratio = statistics.median(ours) / statistics.median(theirs) if theirs else None
         peer = f"podman exec, {statistics.median(theirs):.1f} ms" if theirs else "podman is not there"
         table.add("`exec` of true", statistics.median(ours), "ms", peer, ratio, "60 ms, 0.3")
-        rollup = open(f"/proc/{vmm_pid()}/smaps_rollup").read()
+        rollup = open(f"/proc/{vmm_pid('bench')}/smaps_rollup").read()
         private = sum(int(kib) for kib in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+)", rollup, re.M))
         table.add("private memory of one idle machine (1 GiB asked)", private / 1024, "MiB")
     finally:
         run(CORACLE, "rm", "-f", "bench")
-
-
-def vmm_pid():
-    short = json.loads(run(CORACLE, "inspect", "bench"))[0]["Id"][:12]
-    return run("pgrep", "-f", f"qemu.*-name coracle-{short}").split()[0]
 
 
 def measure_output(table, rounds, kernel, work):
@@ -147,6 +143,7 @@ def main():
         if sys.argv[2:] != ["pull"]:
             stages = measure_machines(table, rounds, work)
             measure_network(table, rounds * 3 // 2, work)
+            measure_disks(table, rounds * 3 // 2, f"{work}/disks")
             measure_data(table, max(3, rounds // 2), f"{work}/copies")
             starts = measure_starts(rounds * 3 // 2, work) + "\n" + measure_density(10 * rounds)
         accelerator = json.loads(run(CORACLE, "system", "info", "--format", "json"))["accelerator"]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs in the guests of network.py: busybox, iperf3 with its libraries and roundtrip.c, in one folder that becomes the image of a container and the initramfs of a
-bare machine."""
+"""What runs in the guests of network.py (busybox, iperf3 with its libraries and roundtrip.c) and of disk.py: a folder that becomes the image of a container and the initramfs
+of a bare machine."""
 import os
 import re
 import shutil
@@ -45,29 +45,43 @@ def write(path, text):
     os.chmod(path, 0o755)
 
 
-def make_root(root):
+def make_busybox(root):
     for folder in ("bin", "dev", "proc", "sys", "tmp", "etc", "root"):
         os.makedirs(f"{root}/{folder}")
     shutil.copy(shutil.which("busybox"), f"{root}/bin/busybox")
     for applet in run("busybox", "--list").split():
         if applet != "busybox":
             os.symlink("busybox", f"{root}/bin/{applet}")
-    program = shutil.which("iperf3")
+
+
+def add_program(root, name):
+    program = shutil.which(name)
     for file in (program, *libraries(program)):
-        target = f"{root}/bin/iperf3" if file == program else root + file
+        target = f"{root}/bin/{name}" if file == program else root + file
         os.makedirs(os.path.dirname(target), exist_ok=True)
         shutil.copy(file, target)
+
+
+def make_image(work, root, name, command):
+    """WORK/NAME.tar, an image of that name."""
+    run("tar", "-C", root, "-czf", f"{work}/layer.tar.gz", ".")
+    with open(f"{work}/{name}.tar", "wb") as file:
+        subprocess.run([f"{TOP}/scripts/oci-image", f"{name}:latest", command, f"{work}/layer.tar.gz"], check=True, stdout=file)
+
+
+def make_initramfs(root, path):
+    run("sh", "-c", f"cd {root} && find . | cpio --quiet -o -H newc >{path}")
+
+
+def make_guest(work):
+    """WORK/guest.tar, an image named "guest", and WORK/guest.cpio."""
+    root = f"{work}/root"
+    make_busybox(root)
+    add_program(root, "iperf3")
     run("gcc", "-O2", "-static", "-o", ROUNDTRIP, f"{TOP}/bench/roundtrip.c")
     shutil.copy(ROUNDTRIP, f"{root}/bin/roundtrip")
     write(f"{root}/bin/serve", SERVE)
     write(f"{root}/bin/near", NEAR)
     write(f"{root}/init", INIT)
-
-
-def make_guest(work):
-    """WORK/guest.tar, an image named "guest", and WORK/guest.cpio."""
-    make_root(f"{work}/root")
-    run("tar", "-C", f"{work}/root", "-czf", f"{work}/layer.tar.gz", ".")
-    with open(f"{work}/guest.tar", "wb") as file:
-        subprocess.run([f"{TOP}/scripts/oci-image", "guest:latest", "/bin/serve", f"{work}/layer.tar.gz"], check=True, stdout=file)
-    run("sh", "-c", f"cd {work}/root && find . | cpio --quiet -o -H newc >{work}/guest.cpio")
+    make_image(work, root, "guest", "/bin/serve")
+    make_initramfs(root, f"{work}/guest.cpio")

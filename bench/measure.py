@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all measurements share: where things are, how long a command takes, and the table."""
+import json
 import os
+import random
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -11,6 +14,7 @@ CORACLE = os.environ.get("CORACLE", f"{TOP}/build/coracle")
 IMAGES = f"{TOP}/build/test-images"
 PODMAN = ["podman", "--runtime", "runc"]
 LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]  # podman asks for more than a host may give it
+RESAMPLES = 2000
 # A bridge is made in namespaces of the measurement's own, never in this machine's.
 os.environ.update(CORACLE_NETWORK="none", CORACLE_TEMPLATES="off")
 # Who is told to end ends what was started.
@@ -27,6 +31,41 @@ def milliseconds(*words):
     return (time.monotonic() - began) * 1000
 
 
+def vmm_pid(name):
+    short = json.loads(run(CORACLE, "inspect", name))[0]["Id"][:12]
+    return run("pgrep", "-f", f"qemu.*-name coracle-{short}").split()[0]
+
+
+def machine_of(name):
+    """QEMU and what tells it of a container's machine: all but the name, devices, lines to the host and walls."""
+    with open(f"/proc/{vmm_pid(name)}/cmdline") as file:
+        words = file.read().split("\0")
+    shared = ("-machine", "-accel", "-cpu", "-smp", "-m", "-object", "-append")
+    return words[:1] + [word for option, value in zip(words, words[1:]) if option in shared for word in (option, value)]
+
+
+class Ending:
+    """What a with statement ends."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+def in_turn(sides, number):
+    """Whoever is first has what the other left behind in caches; so they take turns."""
+    return sides if number % 2 else sides[::-1]
+
+
+def interval(values):
+    """Of the median: the middle 95 % of what resampling yields."""
+    chance = random.Random(1)
+    medians = sorted(statistics.median(chance.choices(values, k=len(values))) for _ in range(RESAMPLES))
+    return medians[RESAMPLES // 40], medians[-1 - RESAMPLES // 40]
+
+
 class Table:
     """Rows of measured values, each beside what it is compared with and its target."""
 
@@ -39,6 +78,14 @@ class Table:
         if spread:
             shown += f" ({spread[0]:.0f}–{spread[1]:.0f})"
         self.rows.append((what, shown, peer, f"{ratio:.2f}" if ratio is not None else "", target))
+
+    def add_pairs(self, what, unit, ours, theirs, peer, target=None):
+        """Values that were measured in pairs. The target is of their ratio, above 1 where less is better: missed when all of its interval is on the wrong side."""
+        ratios = [a / b for a, b in zip(ours, theirs)]
+        low, high = interval(ratios)
+        reached = target is None or (high >= target if target < 1 else low <= target)
+        self.add(what, statistics.median(ours), unit, f"{peer}, {statistics.median(theirs):.1f} {unit}", statistics.median(ratios),
+                 f"{target or ''}; 95 %: {low:.2f} to {high:.2f}{'' if reached else ', MISSED'}".removeprefix("; "))
 
     def text(self):
         rows = [("what", "median", "compared with", "ratio", "to reach"), ("---",) * 5, *self.rows]

@@ -9,7 +9,6 @@ machines has a network namespace of its own; nothing here leaves them.
 """
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -17,23 +16,12 @@ import tempfile
 import time
 
 from guest import ROUNDTRIP, SHELL, make_guest
-from measure import CORACLE, IMAGES, TOP, Table, milliseconds, run
+from measure import CORACLE, IMAGES, TOP, Ending, Table, in_turn, interval, machine_of, milliseconds, run
 
 SECONDS = "1"  # of one transfer
 ROUND_TRIP = 7  # the port of roundtrip.c
 PATIENCE = 30
-RESAMPLES = 2000
 BOOTS = 3
-
-
-class Ending:
-    """What a with statement ends."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.end()
 
 
 class Namespace:
@@ -72,15 +60,6 @@ class Containers(Ending):
 
     def address(self, name):
         return json.loads(run(CORACLE, "inspect", name))[0]["NetworkSettings"]["Networks"]["default"]["IPAddress"]
-
-    def machine(self):
-        """QEMU and what tells it of the guests' machine: all but the name, devices, lines to the host and walls."""
-        short = json.loads(run(CORACLE, "inspect", "one"))[0]["Id"][:12]
-        pid = run("pgrep", "-f", f"qemu.*-name coracle-{short}").split()[0]
-        with open(f"/proc/{pid}/cmdline") as file:
-            words = file.read().split("\0")
-        shared = ("-machine", "-accel", "-cpu", "-smp", "-m", "-append")
-        return words[:1] + [word for option, value in zip(words, words[1:]) if option in shared for word in (option, value)]
 
     def end(self):
         subprocess.run(self.host.words(CORACLE, "rm", "-f", "one", "two"), capture_output=True)
@@ -187,18 +166,10 @@ MEASURES = [
 
 # ---- many ----
 
-def interval(values):
-    """Of the median: the middle 95 % of what resampling yields."""
-    chance = random.Random(1)
-    medians = sorted(statistics.median(chance.choices(values, k=len(values))) for _ in range(RESAMPLES))
-    return medians[RESAMPLES // 40], medians[-1 - RESAMPLES // 40]
-
-
 def measure_pairs(values, pairs, sides):
     for number in range(pairs):
         for what, _, _, measure in MEASURES:
-            # Whoever is first has what the other left behind in caches; so they take turns.
-            for side in (0, 1) if number % 2 else (1, 0):
+            for side in in_turn((0, 1), number):
                 values[what][side].append(measure(sides[side]))
 
 
@@ -206,22 +177,12 @@ def measure_starts(table, pairs, host):
     start = lambda network: milliseconds(*host.words(CORACLE, "run", "--rm", "--network", network, "busybox", "true"))
     times = {"default": [], "none": []}
     for number in range(pairs):
-        for network in ("default", "none") if number % 2 else ("none", "default"):
+        for network in in_turn(("default", "none"), number):
             times[network].append(start(network))
     added = [a - b for a, b in zip(times["default"], times["none"])]
     low, high = interval(added)
     table.add("a network that is there adds to `run --rm busybox true`", statistics.median(added), "ms",
               f"`--network none`, {statistics.median(times['none']):.1f} ms", None, f"25 ms; 95 %: {low:.0f} to {high:.0f}{'' if low <= 25 else ', MISSED'}")
-
-
-def add_transfers(table, values):
-    for what, unit, target, _ in MEASURES:
-        ours, bare = values[what]
-        ratios = [a / b for a, b in zip(ours, bare)]
-        low, high = interval(ratios)
-        reached = high >= target if target < 1 else low <= target
-        table.add(what, statistics.median(ours), unit, f"bare QEMU, {statistics.median(bare):.1f} {unit}", statistics.median(ratios),
-                  f"{target}; 95 %: {low:.2f} to {high:.2f}{'' if reached else ', MISSED'}")
 
 
 def measure_network(table, pairs, work):
@@ -233,11 +194,12 @@ def measure_network(table, pairs, work):
         with Containers() as containers:
             if boot == 0:
                 measure_starts(table, pairs, containers.host)
-            with Machines(kernel, f"{work}/guest.cpio", containers.machine()) as machines:
+            with Machines(kernel, f"{work}/guest.cpio", machine_of("one")) as machines:
                 for side in (containers, machines):
                     await_guests(side)
                 measure_pairs(values, (pairs + boot) // BOOTS, (containers, machines))
-    add_transfers(table, values)
+    for what, unit, target, _ in MEASURES:
+        table.add_pairs(what, unit, *values[what], "bare QEMU", target)
 
 
 def main():
