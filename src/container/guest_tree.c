@@ -96,11 +96,15 @@ int guest_tree_open(struct cor_context *ctx, const char *ref, bool disk_alone, s
 		return r;
 	while ((r = reach(tree, err)) == -EAGAIN && clock_monotonic_ns() < until)
 		poll(NULL, 0, NAP_MS);
-	return r < 0 ? cor_context(err, r, "the files of '%s'", ref) : 0;
+	if (r < 0)
+		return cor_context(err, r, "the files of '%s'", ref);
+	guest_mailbox_open(&tree->mailbox, tree->client);
+	return 0;
 }
 
 void guest_tree_release(struct guest_tree *tree)
 {
+	guest_mailbox_close(&tree->mailbox);
 	shim_client_free(tree->client);
 	tree->client = NULL;
 	container_record_release(&tree->record);
@@ -188,6 +192,19 @@ struct receiving {
 	struct cor_error failure; /* ours */
 };
 
+static int fetch(void *user, uint64_t offset, uint32_t place, size_t size, struct cor_error *err)
+{
+	Coracle__Agent__V1__SendTreeRequest request = CORACLE__AGENT__V1__SEND_TREE_REQUEST__INIT;
+	struct receiving *receiving = user;
+	int r = guest_mailbox_take(&receiving->tree->mailbox, place, size, offset, &receiving->unpacker.sink,
+				   err);
+
+	request.room = 1;
+	if (r == 0)
+		rpc_call_send_message(receiving->stream.call, &request.base);
+	return r;
+}
+
 static void on_items(struct rpc_call *call, const uint8_t *data, size_t size, void *user)
 {
 	struct receiving *receiving = user;
@@ -213,11 +230,13 @@ int guest_tree_receive(struct guest_tree *tree, const struct guest_request *want
 		       const struct copy_sink *sink, struct cor_error *err)
 {
 	static const struct rpc_call_events events = {.on_message = on_items, .on_end = on_received};
+	struct receiving receiving = {.tree = tree, .unpacker.sink = *sink, .unpacker.user = &receiving};
 	Coracle__Agent__V1__SendTreeRequest request = CORACLE__AGENT__V1__SEND_TREE_REQUEST__INIT;
 	struct rpc_call_options options = {.timeout_ms = RPC_NO_DEADLINE, .max_message = COPY_MESSAGE_MAX};
-	struct receiving receiving = {.tree = tree, .unpacker.sink = *sink};
 	int r;
 
+	if (tree->mailbox.bytes && !wanted->only_metadata)
+		receiving.unpacker.fetch = fetch;
 	request.container_id = tree->record.id;
 	request.path = bytes_of(wanted->path);
 	request.name = bytes_of(wanted->name);
@@ -226,6 +245,7 @@ int guest_tree_receive(struct guest_tree *tree, const struct guest_request *want
 	request.details = wanted->details;
 	request.wanted = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)wanted->wanted,
 					       .len = wanted->wanted_size};
+	request.room = receiving.unpacker.fetch ? MAILBOX_SLOTS : 0;
 	if (!tree->client->conn)
 		return gone(tree, err);
 	r = rpc_call_begin(tree->client->conn, AGENT("SendTree"), &options, &events, &receiving,
@@ -233,7 +253,8 @@ int guest_tree_receive(struct guest_tree *tree, const struct guest_request *want
 	if (r < 0)
 		return r;
 	rpc_call_send_message(receiving.stream.call, &request.base);
-	rpc_call_half_close(receiving.stream.call);
+	if (!request.room)
+		rpc_call_half_close(receiving.stream.call);
 	rpc_call_deadline(receiving.stream.call, tree->silence_ms);
 	while (!receiving.stream.done)
 		uv_run(&tree->client->loop, UV_RUN_ONCE);
@@ -248,18 +269,24 @@ struct guest_sending {
 	struct guest_tree *tree;
 	struct stream stream;
 	struct copy_packer packer;
+	uint8_t *piece; /* of a file that goes in messages */
 	uint64_t bytes;
 };
 
 static void on_written(struct rpc_call *call, const uint8_t *data, size_t size, void *user)
 {
+	const Coracle__Agent__V1__ReceiveTreeResponse *answer;
 	struct guest_sending *sending = user;
 	ProtobufCMessage *message =
 		rpc_decode(&coracle__agent__v1__receive_tree_response__descriptor, data, size, NULL);
 
 	if (!message)
 		return;
-	sending->bytes = ((const Coracle__Agent__V1__ReceiveTreeResponse *)message)->bytes;
+	answer = (const void *)message;
+	if (answer->room)
+		guest_mailbox_add_room(&sending->tree->mailbox, answer->room);
+	else
+		sending->bytes = answer->bytes;
 	protobuf_c_message_free_unpacked(message, NULL);
 }
 
@@ -312,6 +339,33 @@ static int send_items(void *user, const void *head, size_t head_size, const void
 	return result(sending->tree, &sending->stream.status, err) ?: gone(sending->tree, err);
 }
 
+static int send_range(void *user, const void *head, size_t head_size, int fd, uint64_t offset, size_t size,
+		      struct cor_error *err)
+{
+	struct guest_sending *sending = user;
+
+	if (!sending->piece)
+		sending->piece = xmalloc(COPY_PIECE_MAX);
+	return guest_mailbox_read(fd, sending->piece, size, offset, err)
+		       ?: send_items(user, head, head_size, sending->piece, size, err);
+}
+
+/* Until the guest has said that it has the mailbox too, messages go on their way. */
+static int leave(void *user, int fd, uint64_t offset, const void *data, size_t size, uint32_t *ret_place,
+		 struct cor_error *err)
+{
+	struct guest_sending *sending = user;
+	struct guest_mailbox *mailbox = &sending->tree->mailbox;
+
+	if (!mailbox->bytes || (!mailbox->room && !mailbox->pieces))
+		return 0;
+	while (!mailbox->room && !sending->stream.done)
+		uv_run(&sending->tree->client->loop, UV_RUN_ONCE);
+	if (sending->stream.done)
+		return result(sending->tree, &sending->stream.status, err) ?: gone(sending->tree, err);
+	return guest_mailbox_put(mailbox, fd, offset, data, size, ret_place, err) ?: 1;
+}
+
 int guest_tree_send(struct guest_tree *tree, const char *path, bool keep_owners, struct guest_sending **ret,
 		    struct cor_error *err)
 {
@@ -322,7 +376,9 @@ int guest_tree_send(struct guest_tree *tree, const char *path, bool keep_owners,
 	int r;
 
 	sending->tree = tree;
-	sending->packer = (struct copy_packer){.send = send_items, .user = sending};
+	guest_mailbox_begin(&tree->mailbox);
+	sending->packer = (struct copy_packer){
+		.send = send_items, .send_range = send_range, .leave = leave, .user = sending};
 	if (!tree->client->conn)
 		return gone(tree, err);
 	r = rpc_call_begin(tree->client->conn, AGENT("ReceiveTree"), NULL, &events, sending,
@@ -332,6 +388,7 @@ int guest_tree_send(struct guest_tree *tree, const char *path, bool keep_owners,
 	open.container_id = tree->record.id;
 	open.path = bytes_of(path);
 	open.keep_owners = keep_owners;
+	open.mailbox = tree->mailbox.bytes != NULL;
 	request.kind_case = CORACLE__AGENT__V1__RECEIVE_TREE_REQUEST__KIND_OPEN;
 	request.open = &open;
 	rpc_call_send_message(sending->stream.call, &request.base);
@@ -375,6 +432,7 @@ void guest_sending_free(struct guest_sending *sending)
 		rpc_call_cancel(sending->stream.call);
 	}
 	copy_packer_release(&sending->packer);
+	free(sending->piece);
 	free(sending);
 }
 

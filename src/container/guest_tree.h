@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "container/context.h"
+#include "container/guest_mailbox.h"
 #include "container/record.h"
 #include "container/shim_client.h"
 #include "copy/entry.h"
@@ -13,6 +14,7 @@ struct guest_tree {
 	const struct roots *roots;
 	struct container_record record;
 	struct shim_client *client;
+	struct guest_mailbox mailbox; /* that large contents go through, if it is ours */
 	bool disk_alone;
 	unsigned refused;         /* how often a machine would not start because something was in use */
 	bool running;             /* a process of it may change files meanwhile */

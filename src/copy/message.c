@@ -14,6 +14,8 @@
 #define TAG_ENTRY  0x0a /* TreeItem.entry */
 #define TAG_DATA   0x12
 #define TAG_OFFSET 0x18
+#define TAG_LEFT   0x20
+#define TAG_PLACE  0x28
 
 #define WIRE_NUMBER 0u
 #define WIRE_64     1u
@@ -141,30 +143,85 @@ static int pack_piece(struct copy_packer *packer, uint64_t offset, const void *d
 	return r ?: packer->send(packer->user, head, n, data, size, err);
 }
 
+/* Whoever waits for it hears of it at once. */
+static int pack_left(struct copy_packer *packer, uint64_t offset, size_t size, uint32_t place,
+		     struct cor_error *err)
+{
+	uint8_t item[COPY_HEAD_MAX], head[2];
+	size_t n = 0;
+
+	item[n++] = TAG_OFFSET;
+	n += copy_put_number(item + n, offset);
+	item[n++] = TAG_LEFT;
+	n += copy_put_number(item + n, size);
+	item[n++] = TAG_PLACE;
+	n += copy_put_number(item + n, place);
+	head[0] = TAG_ITEM;
+	head[1] = (uint8_t)n;
+	buffer_append(&packer->message, head, sizeof(head));
+	buffer_append(&packer->message, item, n);
+	return copy_packer_flush(packer, err);
+}
+
+/* 1 if the piece is in the mailbox. */
+static int try_to_leave(struct copy_packer *packer, int fd, uint64_t offset, const void *data, size_t size,
+			struct cor_error *err)
+{
+	uint32_t place = 0;
+	int r = packer->leave && size >= MAILBOX_MIN
+			? packer->leave(packer->user, fd, offset, data, size, &place, err)
+			: 0;
+
+	return r > 0 ? pack_left(packer, offset, size, place, err) ?: 1 : r;
+}
+
 static int pack_data(void *user, uint64_t offset, const void *data, size_t size, struct cor_error *err)
 {
+	struct copy_packer *packer = user;
 	const uint8_t *p = data;
 	int r = 0;
 
-	while (r == 0 && size) {
-		size_t piece = MIN(size, (size_t)COPY_PIECE_MAX);
+	while (r >= 0 && size) {
+		size_t piece = MIN(size, (size_t)MAILBOX_SLOT);
 
-		r = pack_piece(user, offset, p, piece, err);
+		r = try_to_leave(packer, -1, offset, p, piece, err);
+		if (r == 0) {
+			piece = MIN(size, (size_t)COPY_PIECE_MAX);
+			r = pack_piece(packer, offset, p, piece, err);
+		}
 		p += piece;
 		offset += piece;
 		size -= piece;
 	}
-	return r;
+	return MIN(r, 0);
 }
 
-static int pack_range(void *user, uint64_t offset, int fd, size_t size, struct cor_error *err)
+static int send_range(struct copy_packer *packer, int fd, uint64_t offset, size_t size, struct cor_error *err)
 {
-	struct copy_packer *packer = user;
 	uint8_t head[COPY_HEAD_MAX];
 	size_t n = put_piece_head(head, offset, size);
 	int r = copy_packer_flush(packer, err);
 
 	return r ?: packer->send_range(packer->user, head, n, fd, offset, size, err);
+}
+
+static int pack_range(void *user, uint64_t offset, int fd, size_t size, struct cor_error *err)
+{
+	struct copy_packer *packer = user;
+	int r = 0;
+
+	while (r >= 0 && size) {
+		size_t piece = MIN(size, (size_t)MAILBOX_SLOT);
+
+		r = try_to_leave(packer, fd, offset, NULL, piece, err);
+		if (r == 0) {
+			piece = MIN(size, (size_t)COPY_PIECE_MAX);
+			r = send_range(packer, fd, offset, piece, err);
+		}
+		offset += piece;
+		size -= piece;
+	}
+	return MIN(r, 0);
 }
 
 struct copy_sink copy_packer_sink(struct copy_packer *packer)
@@ -339,23 +396,41 @@ static int take_entry(struct copy_unpacker *unpacker, const struct reader *bytes
 	return r;
 }
 
-static int take_data(struct copy_unpacker *unpacker, uint64_t offset, const struct reader *bytes,
-		     struct cor_error *err)
+static int check_piece(struct copy_unpacker *unpacker, uint64_t offset, uint64_t size, struct cor_error *err)
 {
-	size_t size = (size_t)(bytes->end - bytes->at);
-
 	if (!unpacker->in_file || offset < unpacker->next || offset > unpacker->size ||
 	    size > unpacker->size - offset)
 		return corrupt(err, "contents where none can be");
 	unpacker->next = offset + size;
-	return size ? unpacker->sink.data(unpacker->sink.user, offset, bytes->at, size, err) : 0;
+	return 0;
+}
+
+static int take_data(struct copy_unpacker *unpacker, uint64_t offset, const struct reader *bytes,
+		     struct cor_error *err)
+{
+	size_t size = (size_t)(bytes->end - bytes->at);
+	int r = check_piece(unpacker, offset, size, err);
+
+	return r < 0 || !size ? r : unpacker->sink.data(unpacker->sink.user, offset, bytes->at, size, err);
+}
+
+static int take_left(struct copy_unpacker *unpacker, uint64_t offset, uint64_t place, uint64_t size,
+		     struct cor_error *err)
+{
+	int r = check_piece(unpacker, offset, size, err);
+
+	if (r < 0)
+		return r;
+	if (!unpacker->fetch || size > MAILBOX_SLOT || place >= MAILBOX_SIZE || place % MAILBOX_SLOT)
+		return corrupt(err, "a piece that is nowhere");
+	return unpacker->fetch(unpacker->user, offset, (uint32_t)place, (size_t)size, err);
 }
 
 static int take_item(struct copy_unpacker *unpacker, struct reader item, struct cor_error *err)
 {
 	struct reader entry = {0}, data = {0};
 	struct field field;
-	uint64_t offset = 0;
+	uint64_t offset = 0, left = 0, place = 0;
 
 	while (item.at < item.end) {
 		if (!get_field(&item, &field))
@@ -366,11 +441,17 @@ static int take_item(struct copy_unpacker *unpacker, struct reader item, struct 
 			data = field.bytes;
 		else if (field.tag == TAG_OFFSET)
 			offset = field.number;
+		else if (field.tag == TAG_LEFT)
+			left = field.number;
+		else if (field.tag == TAG_PLACE)
+			place = field.number;
 	}
-	if (entry.at && data.at)
+	if ((entry.at != NULL) + (data.at != NULL) + (left != 0) > 1)
 		return corrupt(err, "an item is two things");
 	if (entry.at)
 		return take_entry(unpacker, &entry, err);
+	if (left)
+		return take_left(unpacker, offset, place, left, err);
 	return data.at ? take_data(unpacker, offset, &data, err) : 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "copy/entry.h"
+#include "copy/mailbox.h"
 
 #define COPY_MESSAGE_SIZE (128u << 10) /* a message is sent when it has so much … */
 #define COPY_PIECE_MAX    (256u << 10) /* … and contents come in pieces of at most so much */
@@ -19,6 +20,9 @@ struct copy_packer {
 	/* The same with a body that stands in a file, as in copy_sink. NULL: it is read. */
 	int (*send_range)(void *user, const void *head, size_t head_size, int fd, uint64_t offset,
 			  size_t size, struct cor_error *err);
+	/* Leaves a piece in the mailbox, of a file's contents at offset, or, where fd is -1, of data: 1 with its place there, 0 if it has to go in messages. NULL: all has to. */
+	int (*leave)(void *user, int fd, uint64_t offset, const void *data, size_t size, uint32_t *ret_place,
+		     struct cor_error *err);
 	void *user;
 };
 
@@ -30,6 +34,9 @@ void copy_packer_release(struct copy_packer *packer);
 /* Checks all that comes, as if an attacker wrote it, and hands it on. */
 struct copy_unpacker {
 	struct copy_sink sink;
+	/* Hands on a piece that lies in the mailbox, within its bounds, as sink.data does. NULL: none can. */
+	int (*fetch)(void *user, uint64_t offset, uint32_t place, size_t size, struct cor_error *err);
+	void *user;
 	bool in_file;        /* contents may come, … */
 	uint64_t size, next; /* … up to here, and not before there */
 };

@@ -24,7 +24,7 @@
 #define VALUES_MAX      (256u << 10) /* bytes of all values of one file */
 #define CAPABILITY      "security.capability"
 #define RANGE_MIN       (64u << 10) /* less is read */
-#define AHEAD           (2u << 20)
+#define RANGE_MAX       (4u << 20)
 
 struct level {
 	int fd;          /* -1: closed, to be opened again */
@@ -212,11 +212,9 @@ static int give_range(struct walker *walker, int fd, uint64_t from, uint64_t to,
 {
 	const struct copy_sink *sink = &walker->walk->sink;
 
-	for (int r; sink->range && to - from >= RANGE_MIN; from += MIN(to - from, (uint64_t)COPY_PIECE_MAX)) {
+	for (int r; sink->range && to - from >= RANGE_MIN; from += MIN(to - from, (uint64_t)RANGE_MAX)) {
 		/* The disk works while the pieces before are on their way. */
-		if (from % AHEAD == 0)
-			posix_fadvise(fd, (off_t)from, 2 * AHEAD, POSIX_FADV_WILLNEED);
-		r = sink->range(sink->user, from, fd, (size_t)MIN(to - from, (uint64_t)COPY_PIECE_MAX), err);
+		r = sink->range(sink->user, from, fd, (size_t)MIN(to - from, (uint64_t)RANGE_MAX), err);
 		if (r < 0)
 			return r;
 	}

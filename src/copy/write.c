@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "copy/check.h"
+#include "copy/mailbox.h"
 #include "copy/place.h"
 
 #include <errno.h>
@@ -374,15 +375,37 @@ static bool all_zeros(const uint8_t *data, size_t size)
 	return size >= ZEROS_MIN && data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
 }
 
+/* How much was written so: what was not, for whatever reason, is left to the usual way. */
+static size_t put_direct(const struct copy_writer *writer, uint64_t offset, const uint8_t *data, size_t size)
+{
+	size_t whole = size - size % MAILBOX_ALIGN, done = 0;
+	ssize_t n = 1;
+
+	if (!writer->how.direct || size < MAILBOX_MIN || offset % MAILBOX_ALIGN ||
+	    (uintptr_t)data % MAILBOX_ALIGN || fcntl(writer->file, F_SETFL, O_DIRECT) < 0)
+		return 0;
+	while (n > 0 && done < whole) {
+		n = pwrite(writer->file, data + done, whole - done, (off_t)(offset + done));
+		done += n > 0 ? (size_t)n : 0;
+	}
+	fcntl(writer->file, F_SETFL, 0);
+	return done;
+}
+
 static int take_data(void *user, uint64_t offset, const void *data, size_t size, struct cor_error *err)
 {
 	struct copy_writer *writer = user;
 	const uint8_t *p = data;
+	size_t direct;
 
 	writer->bytes += size;
 	if (all_zeros(data, size))
 		return 0;
 	writer->end = offset + size;
+	direct = put_direct(writer, offset, p, size);
+	p += direct;
+	offset += direct;
+	size -= direct;
 	while (size) {
 		ssize_t n = pwrite(writer->file, p, size, (off_t)offset);
 

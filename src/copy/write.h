@@ -18,6 +18,8 @@ struct copy_writing {
 	 * COPY_OWNERS_KEPT. A folder that was there stays as it is but for what is put into it. Other permissions are the entries', whatever the umask. Otherwise links
 	 * on the way to an entry are followed as the process sees them. */
 	bool hostile;
+	/* Large aligned pieces are written past the page cache, where the file system can: for contents that lie in memory where the device can take them. */
+	bool direct;
 	const char *name; /* of every entry, or of a folder above it (COR_CORRUPT); "": any */
 };
 

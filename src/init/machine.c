@@ -27,7 +27,7 @@ int machine_hello(void *service, struct rpc_call *call, const ProtobufCMessage *
 {
 	const Coracle__Agent__V1__HelloRequest *request = (const Coracle__Agent__V1__HelloRequest *)message;
 	Coracle__Agent__V1__HelloResponse response = CORACLE__AGENT__V1__HELLO_RESPONSE__INIT;
-	static const char *const features[] = {"settles-first", "volumes"};
+	static const char *const features[] = {"settles-first", "volumes", "mailbox"};
 	char version[] = CORACLE_VERSION;
 	struct utsname names;
 

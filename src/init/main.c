@@ -63,7 +63,12 @@ static const struct rpc_method methods[] = {
 		.stream = files_write,
 	},
 	METHOD("StatPath", stat_path_request, tree_stat, .max_request = MEDIUM),
-	METHOD("SendTree", send_tree_request, tree_send),
+	{
+		.name = "SendTree",
+		.request = &coracle__agent__v1__send_tree_request__descriptor,
+		.client_streams = true,
+		.stream = tree_send,
+	},
 	{
 		.name = "ReceiveTree",
 		.request = &coracle__agent__v1__receive_tree_request__descriptor,

@@ -371,23 +371,25 @@ int tree_stat(void *service, struct rpc_call *call, const ProtobufCMessage *mess
 	return begin(service, call, &job, err);
 }
 
-int tree_send(void *service, struct rpc_call *call, const ProtobufCMessage *message, struct cor_error *err)
+static int open_sending(struct guest *guest, struct rpc_call *call,
+			const Coracle__Agent__V1__SendTreeRequest *request, struct cor_error *err)
 {
-	const Coracle__Agent__V1__SendTreeRequest *request = (const void *)message;
 	_free_ char *path = take_path(&request->path), *name = take_path(&request->name);
 	const struct tree_job job = {
 		.kind = TREE_SEND,
-		.root = files_open_root(service, request->container_id, request->disk, err),
-		.unmounted = request->disk ? NULL : files_unmounted(service, request->container_id),
+		.root = files_open_root(guest, request->container_id, request->disk, err),
+		.unmounted = request->disk ? NULL : files_unmounted(guest, request->container_id),
 		.path = request->disk ? "/" : path,
 		.name = name,
 		.only_metadata = request->only_metadata,
 		.details = request->details,
 		.wanted = request->wanted.len ? request->wanted.data : NULL,
 		.wanted_size = request->wanted.len,
+		.mailbox = request->room != 0,
+		.room = request->room,
 	};
 
-	return begin(service, call, &job, err);
+	return begin(guest, call, &job, err);
 }
 
 /* The first request says where to. */
@@ -403,12 +405,13 @@ static int open_receiving(struct guest *guest, struct rpc_call *call,
 	path = take_path(&open->path);
 	job.path = path;
 	job.keep_owners = open->keep_owners;
+	job.mailbox = open->mailbox;
 	job.root = files_open_root(guest, open->container_id, false, err);
 	job.unmounted = files_unmounted(guest, open->container_id);
 	return begin(guest, call, &job, err);
 }
 
-static void on_first_message(struct rpc_call *call, const uint8_t *data, size_t size, void *user)
+static void on_receive(struct rpc_call *call, const uint8_t *data, size_t size, void *user)
 {
 	struct cor_error err;
 	ProtobufCMessage *message =
@@ -420,18 +423,38 @@ static void on_first_message(struct rpc_call *call, const uint8_t *data, size_t 
 		protobuf_c_message_free_unpacked(message, NULL);
 }
 
+static void on_send(struct rpc_call *call, const uint8_t *data, size_t size, void *user)
+{
+	struct cor_error err;
+	ProtobufCMessage *message =
+		rpc_decode(&coracle__agent__v1__send_tree_request__descriptor, data, size, &err);
+
+	if (!message || open_sending(user, call, (const void *)message, &err) < 0)
+		rpc_call_finish(call, &err);
+	if (message)
+		protobuf_c_message_free_unpacked(message, NULL);
+}
+
 static void on_no_message(struct rpc_call *call, void *user)
 {
 	struct cor_error err;
 
-	cor_fail(&err, COR_INVALID, EPROTO, "ReceiveTree without a request");
+	cor_fail(&err, COR_INVALID, EPROTO, "a tree without a request");
 	rpc_call_finish(call, &err);
 }
 
 int tree_receive(void *service, struct rpc_call *call, struct cor_error *err)
 {
-	static const struct rpc_call_events first = {.on_message = on_first_message,
+	static const struct rpc_call_events first = {.on_message = on_receive,
 						     .on_half_close = on_no_message};
+
+	rpc_call_listen(call, &first, service);
+	return 0;
+}
+
+int tree_send(void *service, struct rpc_call *call, struct cor_error *err)
+{
+	static const struct rpc_call_events first = {.on_message = on_send, .on_half_close = on_no_message};
 
 	rpc_call_listen(call, &first, service);
 	return 0;

@@ -5,5 +5,5 @@
 #include "rpc/rpc.h"
 
 int tree_stat(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err);
-int tree_send(void *service, struct rpc_call *call, const ProtobufCMessage *request, struct cor_error *err);
+int tree_send(void *service, struct rpc_call *call, struct cor_error *err);
 int tree_receive(void *service, struct rpc_call *call, struct cor_error *err);

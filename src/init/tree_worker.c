@@ -10,6 +10,7 @@
 #include "copy/walk.h"
 #include "copy/write.h"
 #include "init/container.h"
+#include "init/mailbox.h"
 #include "init/mount.h"
 
 #include <errno.h>
@@ -20,9 +21,13 @@
 #include <sys/uio.h>
 
 #define TAG_REQUEST_ITEMS 0x12 /* ReceiveTreeRequest.items */
+#define AHEAD             (2u << 20)
 
 struct worker {
 	const struct tree_job *job;
+	struct mailbox mailbox;
+	uint8_t *buffer; /* of requests */
+	size_t capacity;
 	int in, out, links; /* links: init's own /proc/self/fd, in which an open file tells its path */
 };
 
@@ -75,6 +80,9 @@ static int send_range(void *user, const void *head, size_t head_size, int fd, ui
 	off_t at = (off_t)offset;
 	int r;
 
+	/* The disk works while the pieces before are on their way. */
+	if (offset % AHEAD == 0)
+		posix_fadvise(fd, at, 2 * AHEAD, POSIX_FADV_WILLNEED);
 	memcpy(start, &frame, sizeof(frame));
 	memcpy(start + sizeof(frame), head, head_size);
 	r = fd_write_all(worker->out, start, sizeof(frame) + head_size);
@@ -158,10 +166,63 @@ static int split(const char *path, int *ret_dir, const char **ret_last, struct c
 	return 0;
 }
 
+/* 1 with a message, 0 at the end. */
+static int read_frame(struct worker *worker, size_t *ret_size)
+{
+	struct tree_frame frame;
+	int r = fd_read_all(worker->in, &frame, sizeof(frame));
+
+	if (r < 0 || frame.word == TREE_DONE)
+		return r;
+	if (frame.size > worker->capacity) {
+		worker->capacity = frame.size;
+		worker->buffer = xreallocarray(worker->buffer, frame.size, 1);
+	}
+	r = fd_read_all(worker->in, worker->buffer, frame.size);
+	*ret_size = frame.size;
+	return r < 0 ? r : 1;
+}
+
+/* Whoever gives no more has it all in messages. */
+static int wait_for_room(struct worker *worker, struct cor_error *err)
+{
+	size_t size = 0;
+
+	while (!worker->mailbox.room) {
+		Coracle__Agent__V1__SendTreeRequest *request;
+		int r = read_frame(worker, &size);
+
+		if (r < 0)
+			return cor_fail_errno(err, r, "requests");
+		if (r == 0)
+			return 0;
+		request = (void *)rpc_decode(&coracle__agent__v1__send_tree_request__descriptor,
+					     worker->buffer, size, err);
+		if (!request)
+			return -EPROTO;
+		mailbox_add_room(&worker->mailbox, request->room);
+		protobuf_c_message_free_unpacked(&request->base, NULL);
+	}
+	return 1;
+}
+
+static int leave(void *user, int fd, uint64_t offset, const void *data, size_t size, uint32_t *ret_place,
+		 struct cor_error *err)
+{
+	struct worker *worker = user;
+	int r = worker->mailbox.disk < 0 ? 0 : wait_for_room(worker, err);
+
+	if (r == 0)
+		mailbox_close(&worker->mailbox);
+	if (r <= 0)
+		return r;
+	return mailbox_put(&worker->mailbox, fd, offset, data, size, ret_place, err) ?: 1;
+}
+
 static int send_tree(struct worker *worker, struct cor_error *err)
 {
 	_cleanup_(copy_packer_release) struct copy_packer packer = {
-		.send = send_message, .send_range = send_range, .user = worker};
+		.send = send_message, .send_range = send_range, .leave = leave, .user = worker};
 	const struct tree_job *job = worker->job;
 	const struct copy_walk walk = {
 		.sink = copy_packer_sink(&packer),
@@ -176,28 +237,12 @@ static int send_tree(struct worker *worker, struct cor_error *err)
 	const char *last = NULL;
 	int r = split(job->path, &dir, &last, err);
 
+	mailbox_add_room(&worker->mailbox, job->room);
 	r = r ?: copy_walk(dir, last, &walk, err);
 	return r ?: copy_packer_flush(&packer, err);
 }
 
 /* ---- into the container ---- */
-
-/* 1 with a message, 0 at the end. */
-static int read_frame(struct worker *worker, uint8_t **buffer, size_t *capacity, size_t *ret_size)
-{
-	struct tree_frame frame;
-	int r = fd_read_all(worker->in, &frame, sizeof(frame));
-
-	if (r < 0 || frame.word == TREE_DONE)
-		return r;
-	if (frame.size > *capacity) {
-		*capacity = frame.size;
-		*buffer = xreallocarray(*buffer, frame.size, 1);
-	}
-	r = fd_read_all(worker->in, *buffer, frame.size);
-	*ret_size = frame.size;
-	return r < 0 ? r : 1;
-}
 
 /* The items of a request, which stand in it as they are. */
 static int find_items(const uint8_t *request, size_t size, const uint8_t **ret, size_t *ret_size)
@@ -221,15 +266,38 @@ static int find_items(const uint8_t *request, size_t size, const uint8_t **ret, 
 	return 0;
 }
 
+static int give_room(struct worker *worker, uint32_t room, struct cor_error *err)
+{
+	Coracle__Agent__V1__ReceiveTreeResponse answer = CORACLE__AGENT__V1__RECEIVE_TREE_RESPONSE__INIT;
+
+	answer.room = room;
+	return send_packed(worker, &answer.base, err);
+}
+
+struct taking {
+	struct worker *worker;
+	struct copy_unpacker unpacker;
+};
+
+static int fetch(void *user, uint64_t offset, uint32_t place, size_t size, struct cor_error *err)
+{
+	struct taking *taking = user;
+	struct mailbox *mailbox = &taking->worker->mailbox;
+	const struct copy_sink *sink = &taking->unpacker.sink;
+	int r = mailbox_take(mailbox, place, size, err);
+
+	r = r ?: sink->data(sink->user, offset, mailbox->bytes, size, err);
+	return r ?: give_room(taking->worker, 1, err);
+}
+
 static int take_all(struct worker *worker, struct copy_unpacker *unpacker, struct cor_error *err)
 {
-	_free_ uint8_t *buffer = NULL;
 	const uint8_t *items = NULL;
-	size_t capacity = 0, size = 0;
+	size_t size = 0;
 	int r;
 
-	while ((r = read_frame(worker, &buffer, &capacity, &size)) > 0) {
-		if (find_items(buffer, size, &items, &size) < 0)
+	while ((r = read_frame(worker, &size)) > 0) {
+		if (find_items(worker->buffer, size, &items, &size) < 0)
 			return cor_fail(err, COR_INVALID, EPROTO, "a request of ReceiveTree has no items");
 		r = copy_unpack(unpacker, items, size, err);
 		if (r < 0)
@@ -241,18 +309,22 @@ static int take_all(struct worker *worker, struct copy_unpacker *unpacker, struc
 static int receive_tree(struct worker *worker, struct cor_error *err)
 {
 	Coracle__Agent__V1__ReceiveTreeResponse answer = CORACLE__AGENT__V1__RECEIVE_TREE_RESPONSE__INIT;
-	const struct copy_writing how = {.owners = worker->job->keep_owners ? COPY_OWNERS_KEPT
-									    : COPY_OWNERS_ROOT};
+	const struct copy_writing how = {
+		.owners = worker->job->keep_owners ? COPY_OWNERS_KEPT : COPY_OWNERS_ROOT, .direct = true};
 	_fd_ int dir = open(worker->job->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(copy_writer_freep) struct copy_writer *writer = NULL;
-	struct copy_unpacker unpacker = {0};
-	int r;
+	struct taking taking = {.worker = worker, .unpacker.user = &taking};
+	int r = 0;
 
 	if (dir < 0)
 		return cor_fail_errno(err, errno, "'%.256s' in the container", worker->job->path);
 	writer = copy_writer_new(dir, &how);
-	unpacker.sink = copy_writer_sink(writer);
-	r = take_all(worker, &unpacker, err);
+	taking.unpacker.sink = copy_writer_sink(writer);
+	if (worker->mailbox.disk >= 0) {
+		taking.unpacker.fetch = fetch;
+		r = give_room(worker, MAILBOX_SLOTS, err);
+	}
+	r = r ?: take_all(worker, &taking.unpacker, err);
 	r = r ?: copy_writer_end(writer, err);
 	if (r < 0)
 		return r;
@@ -300,7 +372,7 @@ static int make_view(const struct container *container, int *root, struct cor_er
 /* Whatever else init has open is none of its business. */
 static int keep_only(struct worker *worker, int *root)
 {
-	int *kept[] = {&worker->in, &worker->out, &worker->links, root};
+	int *kept[] = {&worker->in, &worker->out, &worker->links, &worker->mailbox.disk, root};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
 		/* Above all of them first, so that none is overwritten. */
@@ -315,8 +387,11 @@ static int keep_only(struct worker *worker, int *root)
 
 static int work(struct worker *worker, struct cor_error *err)
 {
-	int root = worker->job->root, r = make_view(worker->job->unmounted, &root, err);
+	int root = worker->job->root, r;
 
+	if (worker->job->mailbox)
+		mailbox_open(&worker->mailbox);
+	r = make_view(worker->job->unmounted, &root, err);
 	if (r < 0)
 		return r;
 	r = keep_only(worker, &root);
@@ -340,6 +415,7 @@ _Noreturn void tree_work(const struct tree_job *job, int in, int out)
 {
 	struct worker worker = {
 		.job = job,
+		.mailbox.disk = -1,
 		.in = in,
 		.out = out,
 		.links = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
@@ -347,6 +423,8 @@ _Noreturn void tree_work(const struct tree_job *job, int in, int out)
 	struct cor_error err = {0};
 	int r = work(&worker, &err);
 
+	/* Before the last word: whoever hears that may begin the next copy. */
+	mailbox_close(&worker.mailbox);
 	(void)write_frame(worker.out, r < 0 ? TREE_FAILURE : TREE_DONE,
 			  &(struct iovec){.iov_base = &err, .iov_len = sizeof(err)}, r < 0 ? 1 : 0);
 	_exit(0);

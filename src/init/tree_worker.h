@@ -21,6 +21,8 @@ struct tree_job {
 	const char *path; /* absolute */
 	const char *name; /* of the entries that are sent */
 	bool only_metadata, details, keep_owners;
+	bool mailbox;          /* there is one, and it is ours */
+	uint32_t room;         /* in it at first, of a call that sends */
 	const uint8_t *wanted; /* as in SendTreeRequest; NULL: all */
 	size_t wanted_size;
 };

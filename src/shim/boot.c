@@ -331,7 +331,7 @@ static int start_saved(struct shim *shim, struct vm_spec *spec, struct cor_error
 static int start_vmm(struct shim *shim, struct cor_error *err)
 {
 	const struct machine_config *machine = &shim->record.machine;
-	struct vm_disk disks[1 + VOLUMES_MAX] = {
+	struct vm_disk disks[1 + VOLUMES_MAX + 1] = {
 		{.serial = "root", .base_fd = -1, .overlay_fd = -1, .ephemeral = shim->record.auto_remove}};
 	struct vm_share shares[SHARES_MAX];
 	size_t volumes = 0;
@@ -359,6 +359,7 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 	r = r ?: volumes_open(shim, disks + 1, &volumes, err);
 	spec.disk_count = 1 + volumes;
 	r = r ?: shares_start(shim, shares, &spec.share_count, err);
+	mailbox_add(shim, &spec, &disks[spec.disk_count]);
 	r = r ?: start_saved(shim, &spec, err);
 	network_handed_over(shim);
 	shares_handed_over(shim);

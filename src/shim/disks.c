@@ -9,7 +9,7 @@
 
 static const char *disk_name(const struct shim *shim, size_t index, char *out, size_t size)
 {
-	snprintf(out, size, "the container's own disk");
+	snprintf(out, size, "%s", index ? "the mailbox that copies go through" : "the container's own disk");
 	for (size_t i = 0, disk = 0; i < shim->record.volume_count; i++) {
 		disk += !shim->record.volumes[i].shared;
 		if (index && disk == index && !shim->record.volumes[i].shared)

@@ -169,8 +169,8 @@ static void release(struct shim *shim)
 	if (shim->from_saved)
 		saved_release(&shim->roots, &shim->saved);
 	roots_release(&shim->roots);
-	int *fds[] = {&shim->kernel_fd, &shim->initramfs_fd, &shim->data_dir, &shim->run_dir,
-		      &shim->first_client_fd};
+	int *fds[] = {&shim->mailbox_fd, &shim->kernel_fd, &shim->initramfs_fd,
+		      &shim->data_dir,   &shim->run_dir,   &shim->first_client_fd};
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		close_fd(fds[i]);
 }
@@ -313,6 +313,7 @@ int main(int argc, char **argv)
 			    .data_dir = -1,
 			    .run_dir = -1,
 			    .kernel_fd = -1,
+			    .mailbox_fd = -1,
 			    .initramfs_fd = -1,
 			    .first_client_fd = -1};
 	struct arguments args = {.client = -1};

@@ -416,5 +416,6 @@ const struct rpc_method shim_methods[] = {
 	UNARY("Stop", stop_request, coracle__shim__v1__empty, stop),
 	UNARY("Logs", logs_request, coracle__shim__v1__log_entry, logs_begin),
 	UNARY("Statistics", empty, coracle__shim__v1__statistics_response, statistics),
+	UNARY("Mailbox", empty, coracle__shim__v1__mailbox_response, mailbox_tell),
 };
 const size_t shim_method_count = ARRAY_SIZE(shim_methods);

@@ -88,6 +88,7 @@ struct shim {
 	char booted_because[100]; /* and did not go on from a saved one; empty where it did */
 	char *unsaved;            /* the description of a machine that is to be saved, or NULL */
 	int kernel_fd, initramfs_fd;
+	int mailbox_fd;            /* the memory that is the guest's disk of this name; -1: it has none */
 	struct watchers *watchers; /* of its descriptors */
 	uv_timer_t boot_timer, end_timer, stop_timer, stall_timer;
 	struct rotating console_log;
@@ -191,6 +192,12 @@ void disks_look(struct shim *shim);
 /* How many bytes the root's file system may hold, by what its image holds and --storage-size; 0: all of its disk. */
 int disks_root_capacity(const struct shim *shim, uint64_t *ret, struct cor_error *err);
 
+/* mailbox.c */
+/* Adds the machine's mailbox to its disks, where it costs no more than its slot. Without one, all goes through the agent's line. */
+void mailbox_add(struct shim *shim, struct vm_spec *spec, struct vm_disk *disk);
+int mailbox_tell(void *service, struct rpc_call *call, const ProtobufCMessage *request,
+		 struct cor_error *err); /* Mailbox */
+
 /* volumes.c */
 /* Opens and locks the disks of the container's volumes; the caller closes them once the VMM has its own. disks has room for VOLUMES_MAX. COR_BUSY names who has one. */
 int volumes_open(const struct shim *shim, struct vm_disk *disks, size_t *ret_count, struct cor_error *err);
@@ -214,6 +221,8 @@ void network_watch_end(struct shim *shim);
 /* start.c: from an answer to a running process. */
 void guest_prepare(struct shim *shim);
 void guest_start(struct shim *shim); /* READY → STARTING */
+/* Whether the guest's Hello named it; false before that. */
+bool guest_knows(const struct shim *shim, const char *feature);
 /* An answer to a question of the start: false if it does not count any more; a failure ends the shim, with what was asked before the reason. */
 bool went_well(struct shim *shim, const struct cor_error *status, const char *what);
 /* One of `preparing` is done. */

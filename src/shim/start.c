@@ -289,6 +289,14 @@ static void on_hello(const ProtobufCMessage *response, const struct cor_error *s
 		create_container(shim);
 }
 
+bool guest_knows(const struct shim *shim, const char *feature)
+{
+	for (size_t i = 0; shim->hello && i < shim->hello->n_features; i++)
+		if (str_equal(shim->hello->features[i], feature))
+			return true;
+	return false;
+}
+
 void guest_prepare(struct shim *shim)
 {
 	Coracle__Agent__V1__HelloRequest request = CORACLE__AGENT__V1__HELLO_REQUEST__INIT;

@@ -91,14 +91,6 @@ static void on_prepared(const ProtobufCMessage *response, const struct cor_error
 	prepared(user);
 }
 
-static bool guest_knows(const Coracle__Agent__V1__HelloResponse *hello)
-{
-	for (size_t i = 0; hello && i < hello->n_features; i++)
-		if (str_equal(hello->features[i], FEATURE))
-			return true;
-	return false;
-}
-
 static int prepare_one(struct shim *shim, size_t index, struct cor_error *err)
 {
 	Coracle__Agent__V1__PrepareVolumeRequest request = CORACLE__AGENT__V1__PREPARE_VOLUME_REQUEST__INIT;
@@ -125,7 +117,7 @@ void volumes_prepare(struct shim *shim)
 {
 	struct cor_error err;
 
-	if (volume_count(shim) && !guest_knows(shim->hello)) {
+	if (volume_count(shim) && !guest_knows(shim, FEATURE)) {
 		cor_fail(&err, COR_UNSUPPORTED, EOPNOTSUPP, "the guest's init is too old to mount volumes");
 		shim_fail(shim, &err);
 		return;

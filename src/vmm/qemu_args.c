@@ -50,6 +50,12 @@ static unsigned count_slots(enum vm_arch arch, const struct vm_spec *spec)
 	return arch == VM_ARM64 ? SLOTS_ARM : needs_acpi(spec) ? SLOTS_ACPI : SLOTS_PLAIN;
 }
 
+/* Beside the balloon. */
+bool vm_has_room(const struct vm_spec *spec)
+{
+	return count_devices(spec) + 1 < count_slots(vm_arch_native(), spec);
+}
+
 /* Beside the machine, which names it. */
 static void add_memory(const struct vm_spec *spec, struct strv *args)
 {

@@ -122,6 +122,8 @@ extern const struct vmm_driver vmm_qemu;
 /* Starts a machine; does not wait for its guest. COR_NOT_FOUND without the program, COR_INVALID for a spec that cannot be. */
 int vm_start(const struct vmm_driver *driver, const struct vm_spec *spec, struct vm **ret_vm,
 	     struct cor_error *err);
+/* Whether one more device makes no other machine of it (one with ACPI, which starts later; one that cannot give memory back), or none at all. */
+bool vm_has_room(const struct vm_spec *spec);
 /* Reads what the VMM tells; never blocks. -ECONNRESET when it has gone. */
 int vm_process_control(struct vm *vm, struct cor_error *err);
 /* The guest's CPUs stand still and go on: only tests call it so far. Block for at most a second. COR_UNSUPPORTED when the driver has no such operation. */
