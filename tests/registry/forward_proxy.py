@@ -4,23 +4,14 @@
 FOLDER/log.jsonl gets method and path of each request."""
 import argparse
 import http.client
-import http.server
-import json
 import select
 import socket
 import urllib.parse
 
+import logged_server
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
 
-    def log_message(self, *_):
-        pass
-
-    def record(self):
-        with open(f"{self.server.folder}/log.jsonl", "a") as file:
-            file.write(json.dumps({"method": self.command, "path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}}) + "\n")
-
+class Handler(logged_server.Handler):
     def real(self, place):
         return self.server.hosts.get(place, self.server.hosts.get(place.rpartition(":")[0], place))
 
@@ -60,23 +51,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_any
 
 
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_):
-        pass
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("--map", action="append", default=[])
     options = parser.parse_args()
-    server = Server(("127.0.0.1", 0), Handler)
-    server.folder, server.hosts = options.folder, dict(entry.split("=", 1) for entry in options.map)
-    open(f"{options.folder}/log.jsonl", "w").close()
-    print(f"listening on 127.0.0.1:{server.server_address[1]}", flush=True)
-    server.serve_forever()
+    server = logged_server.Server(options.folder, Handler)
+    server.hosts = dict(entry.split("=", 1) for entry in options.map)
+    server.serve()
 
 
 main()

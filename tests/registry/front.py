@@ -17,7 +17,6 @@ in that order of their ends; what stops is logged when it stops, with "stopped":
 """
 import argparse
 import http.client
-import http.server
 import json
 import os
 import re
@@ -25,8 +24,9 @@ import select
 import socket
 import ssl
 import struct
-import sys
 import threading
+
+import logged_server
 
 HOP = {"connection", "transfer-encoding", "keep-alive", "content-length"}
 
@@ -52,17 +52,8 @@ class Rules:
         return {}
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    at_once, lock = 0, threading.Lock()
-
-    def log_message(self, *_):
-        pass
-
-    def record(self, **more):
-        entry = {"method": self.command, "path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}, **more}
-        with self.lock, open(f"{self.server.folder}/log.jsonl", "a") as file:
-            file.write(json.dumps(entry) + "\n")
+class Handler(logged_server.Handler):
+    at_once = 0
 
     def reset(self):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -178,31 +169,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return sent
 
 
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, *_):
-        pass
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("upstream")
     parser.add_argument("--tls", nargs=2)
     options = parser.parse_args()
-    server = Server(("127.0.0.1", 0), Handler)
-    server.folder, server.upstream, server.rules = options.folder, options.upstream, Rules(options.folder)
+    server = logged_server.Server(options.folder, Handler, tls=options.tls)
+    server.upstream, server.rules = options.upstream, Rules(options.folder)
     server.scheme = "https" if options.tls else "http"
-    open(f"{options.folder}/log.jsonl", "w").close()
-    if options.tls:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*options.tls)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    print(f"listening on 127.0.0.1:{server.server_address[1]}", flush=True)
-    server.serve_forever()
+    server.serve()
 
 
-sys.stdout.reconfigure(line_buffering=True)
 main()

@@ -7,7 +7,6 @@ of the body) of each request. Names that begin with "good-" are honest in the en
 """
 import base64
 import gzip
-import http.server
 import json
 import re
 import socket
@@ -18,25 +17,19 @@ import time
 import urllib.parse
 
 import hostile_images
+import logged_server
 
 ENDLESS = 1 << 30  # what nobody should read to the end; the log tells how much was
 BASIC = "Basic " + base64.b64encode(b"alice:wonder land").decode()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    lock, images, seen = threading.Lock(), {}, {}
-
-    def log_message(self, *_):
-        pass
+class Handler(logged_server.Handler):
+    images, seen = {}, {}
 
     # ---- answers
 
     def record(self, status, sent=0, **more):
-        entry = {"listener": self.server.who, "method": self.command, "path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}, "status": status,
-                 "sent": sent, **more}
-        with self.lock, open(f"{self.server.folder}/log.jsonl", "a") as file:
-            file.write(json.dumps(entry) + "\n")
+        super().record(listener=self.server.who, status=status, sent=sent, **more)
 
     def answer(self, status, data=b"", media_type="application/octet-stream", headers=(), length=None, **more):
         self.record(status, 0 if self.command == "HEAD" else len(data), **more)
@@ -387,25 +380,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(201, headers=[("Location", f"/v2/{case}/{kind}/{digest}"), ("Docker-Content-Digest", digest)])
 
 
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, *_):
-        pass
-
-
 def main():
-    folder = sys.argv[1]
-    open(f"{folder}/log.jsonl", "w").close()
-    servers = [Server(("127.0.0.1", 0), Handler), Server(("127.0.0.2", 0), Handler)]
+    servers = [logged_server.Server(sys.argv[1], Handler, address) for address in ("127.0.0.1", "127.0.0.2")]
     for server, who in zip(servers, ("registry", "other")):
-        server.who, server.folder = who, folder
-        server.registry, server.other = (f"{s.server_address[0]}:{s.server_address[1]}" for s in servers)
+        server.who = who
+        server.registry, server.other = (s.place for s in servers)
     threading.Thread(target=servers[1].serve_forever, daemon=True).start()
     print(f"other on {servers[0].other}")
-    print(f"listening on {servers[0].registry}", flush=True)
-    servers[0].serve_forever()
+    servers[0].serve()
 
 
 main()

@@ -7,12 +7,12 @@ Anybody may pull from what does not begin with "private/"; alice, "wonder land" 
 """
 import argparse
 import base64
-import http.server
 import json
-import ssl
 import subprocess
 import time
 import urllib.parse
+
+import logged_server
 
 PASSWORD, REFRESH = "wonder land", "alice-refreshes"
 
@@ -23,12 +23,7 @@ def encode(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
+class Handler(logged_server.Handler):
     def access(self, scopes, user):
         granted = []
         for scope in scopes:
@@ -49,9 +44,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return f"{head}.{claims}.{encode(signing.stdout)}"
 
     def answer(self, status, document, body=""):
-        entry = {"method": self.command, "path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}, "body": body, "status": status}
-        with open(f"{self.server.folder}/log.jsonl", "a") as file:
-            file.write(json.dumps(entry) + "\n")
+        self.record(body=body, status=status)
         data = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -93,17 +86,11 @@ def main():
     parser.add_argument("--tls", nargs=2)
     parser.add_argument("--lifetime", type=int, default=300, help="seconds that a token lives")
     options = parser.parse_args()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.folder, server.key, server.lifetime = options.folder, options.key, options.lifetime
+    server = logged_server.Server(options.folder, Handler, tls=options.tls)
+    server.key, server.lifetime = options.key, options.lifetime
     with open(options.certificate) as file:
         server.certificate = "".join(line.strip() for line in file if not line.startswith("-"))
-    open(f"{options.folder}/log.jsonl", "w").close()
-    if options.tls:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*options.tls)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    print(f"listening on 127.0.0.1:{server.server_address[1]}", flush=True)
-    server.serve_forever()
+    server.serve()
 
 
 main()
