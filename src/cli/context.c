@@ -55,11 +55,16 @@ static void each(struct cor_context *ctx, char *const *refs, size_t count,
 	}
 }
 
-void context_operands(struct cor_context *ctx, const struct arguments *args,
-		      int (*act)(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err),
-		      void *data, int *ret_status)
+int context_operands(const struct arguments *args,
+		     int (*act)(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err),
+		     void *data, int *ret_status, struct cor_error *err)
 {
-	each(ctx, args->operands, args->operand_count, act, data, ret_status);
+	_context_ struct cor_context *ctx = NULL;
+	int r = cor_open(NULL, &ctx, err);
+
+	if (r == 0)
+		each(ctx, args->operands, args->operand_count, act, data, ret_status);
+	return r;
 }
 
 int context_each(struct cor_context *ctx, const struct arguments *args,

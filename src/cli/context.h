@@ -23,10 +23,10 @@ int context_each(struct cor_context *ctx, const struct arguments *args,
 		 int (*act)(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err),
 		 void *data, int *ret_status, struct cor_error *err);
 
-/* The same for each operand of a command that has no --all; *ret_status is 1 after a failure. */
-void context_operands(struct cor_context *ctx, const struct arguments *args,
-		      int (*act)(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err),
-		      void *data, int *ret_status);
+/* The same for each operand of a command that has no --all, with a context of its own. */
+int context_operands(const struct arguments *args,
+		     int (*act)(struct cor_context *ctx, const char *ref, void *data, struct cor_error *err),
+		     void *data, int *ret_status, struct cor_error *err);
 
 /* Whether a container's process has a terminal and an open standard input. */
 int context_streams(struct cor_context *ctx, const char *ref, bool *ret_terminal, bool *ret_interactive,

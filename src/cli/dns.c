@@ -99,12 +99,7 @@ static int remove_one(struct cor_context *ctx, const char *ref, void *data, stru
 
 static int remove_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
-	_context_ struct cor_context *ctx = NULL;
-	int r = cor_open(NULL, &ctx, err);
-
-	if (r == 0)
-		context_operands(ctx, args, remove_one, NULL, ret_status);
-	return r;
+	return context_operands(args, remove_one, NULL, ret_status, err);
 }
 
 static const struct command dns_remove = {

@@ -270,12 +270,8 @@ static int remove_one(struct cor_context *ctx, const char *ref, void *force, str
 static int remove_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	bool force = arguments_flag(args, "force", false);
-	_context_ struct cor_context *ctx = NULL;
-	int r = cor_open(NULL, &ctx, err);
 
-	if (r == 0)
-		context_operands(ctx, args, remove_one, &force, ret_status);
-	return r;
+	return context_operands(args, remove_one, &force, ret_status, err);
 }
 
 static const struct option remove_options[] = {

@@ -39,16 +39,13 @@ static int inspect_one(struct cor_context *ctx, const char *ref, void *data, str
 
 int inspect_all(const struct arguments *args, inspect_fn *inspect, int *ret_status, struct cor_error *err)
 {
-	_context_ struct cor_context *ctx = NULL;
 	_json_ json_t *array = json_array();
 	struct inspection inspection = {.inspect = inspect, .array = array};
-	int r = cor_open(NULL, &ctx, err);
+	int r = context_operands(args, inspect_one, &inspection, ret_status, err);
 
-	if (r < 0)
-		return r;
-	context_operands(ctx, args, inspect_one, &inspection, ret_status);
-	output_document(output_format(args, OUTPUT_JSON), array);
-	return 0;
+	if (r == 0)
+		output_document(output_format(args, OUTPUT_JSON), array);
+	return r;
 }
 
 static int inspect_run(const struct arguments *args, int *ret_status, struct cor_error *err)

@@ -207,12 +207,8 @@ static int remove_one(struct cor_context *ctx, const char *ref, void *force, str
 static int remove_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	bool force = arguments_flag(args, "force", false);
-	_context_ struct cor_context *ctx = NULL;
-	int r = cor_open(NULL, &ctx, err);
 
-	if (r == 0)
-		context_operands(ctx, args, remove_one, &force, ret_status);
-	return r;
+	return context_operands(args, remove_one, &force, ret_status, err);
 }
 
 static const struct option remove_options[] = {
@@ -312,12 +308,8 @@ static int check_one(struct cor_context *ctx, const char *ref, void *repair, str
 static int check_run(const struct arguments *args, int *ret_status, struct cor_error *err)
 {
 	bool repair = arguments_flag(args, "repair", false);
-	_context_ struct cor_context *ctx = NULL;
-	int r = cor_open(NULL, &ctx, err);
 
-	if (r == 0)
-		context_operands(ctx, args, check_one, &repair, ret_status);
-	return r;
+	return context_operands(args, check_one, &repair, ret_status, err);
 }
 
 static const struct option check_options[] = {

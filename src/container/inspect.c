@@ -30,7 +30,7 @@ static json_t *state_json(const struct container_state *state)
 			 time_json(state->finished_ns), "FromTemplate", (int)state->saved);
 }
 
-static json_t *labels_json(const struct strv *labels)
+json_t *inspect_labels(const struct strv *labels)
 {
 	json_t *object = json_object();
 	const char *label;
@@ -72,7 +72,7 @@ static json_t *config_json(const struct container_record *record, const json_t *
 			 copy(config, "hostname"), "User", copy(json_object_get(process, "user"), "username"),
 			 "Tty", (int)record->terminal, "OpenStdin", (int)record->interactive, "Env",
 			 copy(process, "env"), "Cmd", json_from_strv(&record->args), "Image", record->image,
-			 "WorkingDir", copy(process, "cwd"), "Labels", labels_json(&record->labels),
+			 "WorkingDir", copy(process, "cwd"), "Labels", inspect_labels(&record->labels),
 			 "ExposedPorts", exposed_json(record), "StopSignal", stop, "StopTimeout",
 			 record->stop_timeout_s);
 }

@@ -13,3 +13,6 @@ json_t *inspect_document(const struct roots *roots, const struct container_recor
 /* What its shim wrote of its networks while it runs (shim/network.c), by name; an empty object otherwise. The caller's. */
 json_t *inspect_networks(const struct roots *roots, const struct container_record *record,
 			 const struct container_state *state);
+
+/* {"KEY": "VALUE"} of KEY=VALUE, as everything that has labels shows them. The caller's. */
+json_t *inspect_labels(const struct strv *labels);

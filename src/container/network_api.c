@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "container/context.h"
+#include "container/inspect.h"
 #include "container/networks.h"
 #include "container/record.h"
 #include "container/store.h"
@@ -129,20 +130,6 @@ static json_t *containers_json(struct cor_context *ctx, const struct net_holder 
 	return object;
 }
 
-static json_t *labels_json(const struct strv *labels)
-{
-	json_t *object = json_object();
-	const char *label;
-
-	strv_foreach (labels, i, label) {
-		size_t length = strcspn(label, "=");
-		_free_ char *key = xstrndup(label, length);
-
-		json_object_set_new(object, key, json_string(label[length] ? label + length + 1 : ""));
-	}
-	return object;
-}
-
 int cor_network_inspect(struct cor_context *ctx, const char *name, char **ret_json, struct cor_error *err)
 {
 	_cleanup_(network_release) struct network network = {0};
@@ -162,7 +149,7 @@ int cor_network_inspect(struct cor_context *ctx, const char *name, char **ret_js
 			     "EnableIPv6", network.v6.family != 0, "Domain", network.domain, "IPAM", "Config",
 			     subnets, "Internal", (int)network.internal, "AllowHost",
 			     json_from_strv(&network.allow_host), "Containers",
-			     containers_json(ctx, holders, count), "Labels", labels_json(&network.labels));
+			     containers_json(ctx, holders, count), "Labels", inspect_labels(&network.labels));
 	*ret_json = json_dumps(document, JSON_INDENT(2));
 	return *ret_json ? 0 : cor_fail(err, COR_INTERNAL, EINVAL, "inspect network '%s': no document", name);
 }

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/size.h"
 #include "container/context.h"
+#include "container/inspect.h"
 #include "container/volumes.h"
 #include "volume/disk.h"
 #include "volume/volume.h"
@@ -97,20 +98,6 @@ void cor_volume_list_release(struct cor_volume_list *list)
 	*list = (struct cor_volume_list){0};
 }
 
-static json_t *labels_json(const struct volume *volume)
-{
-	json_t *object = json_object();
-	const char *label;
-
-	strv_foreach (&volume->labels, i, label) {
-		size_t length = strcspn(label, "=");
-		_free_ char *key = xstrndup(label, length);
-
-		json_object_set_new(object, key, json_string(label[length] ? label + length + 1 : ""));
-	}
-	return object;
-}
-
 static json_t *options_json(const struct volume *volume)
 {
 	char size[SIZE_TEXT_SIZE];
@@ -142,15 +129,15 @@ int cor_volume_inspect(struct cor_context *ctx, const char *name, char **ret_jso
 	r = r ?: volume_users_read(&ctx->roots, &users, err);
 	if (r < 0)
 		return r;
-	document =
-		json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:s, s:{s:I, s:I, s:b}, s:o}", "Name", volume.name,
-			  "Driver", "local", "Mountpoint",
-			  json_sprintf("%s/volumes/%s/%s", ctx->roots.data, volume.name,
-				       volume.shared ? "data" : "disk"),
-			  "Labels", labels_json(&volume), "Scope", "local", "Options", options_json(&volume),
-			  "CreatedAt", clock_format(volume.created_ns, created), "Status", "Size",
-			  (json_int_t)volume.size, "Used", (json_int_t)volume_usage(ctx->roots.data_fd, name),
-			  "Anonymous", (int)volume.anonymous, "Containers", users_json(&users, name));
+	document = json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:s, s:{s:I, s:I, s:b}, s:o}", "Name",
+			     volume.name, "Driver", "local", "Mountpoint",
+			     json_sprintf("%s/volumes/%s/%s", ctx->roots.data, volume.name,
+					  volume.shared ? "data" : "disk"),
+			     "Labels", inspect_labels(&volume.labels), "Scope", "local", "Options",
+			     options_json(&volume), "CreatedAt", clock_format(volume.created_ns, created),
+			     "Status", "Size", (json_int_t)volume.size, "Used",
+			     (json_int_t)volume_usage(ctx->roots.data_fd, name), "Anonymous",
+			     (int)volume.anonymous, "Containers", users_json(&users, name));
 	*ret_json = document ? json_dumps(document, JSON_INDENT(2)) : NULL;
 	return *ret_json ? 0 : cor_fail(err, COR_INTERNAL, EINVAL, "inspect volume '%s': no document", name);
 }

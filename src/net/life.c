@@ -59,14 +59,9 @@ static int copy_network(const struct network *from, struct network *to)
 static int up(struct net_state *state, const struct network *network, struct net_active *active,
 	      struct cor_error *err)
 {
-	char table[FIREWALL_TABLE_SIZE];
-	_json_ json_t *commands = json_array();
-	_cleanup_(sweep_release) struct sweep sweep = {
-		.state = state, .active = active, .commands = commands, .table = table};
-	int r;
+	_cleanup_(sweep_release) struct sweep sweep = {0};
+	int r = sweep_leases(state, active, &sweep);
 
-	net_table_name(state, table);
-	r = sweep_leases(&sweep);
 	if (r < 0)
 		return cor_fail_errno(err, r, "leases");
 	/* While somebody is there it stays as it was, whatever the record says now. */
@@ -76,9 +71,9 @@ static int up(struct net_state *state, const struct network *network, struct net
 		r = bring_up(state, active, &sweep, err);
 	/* What is seldom there: rules of the dead, and of those whose bridge was taken away. */
 	if (r == 0 && sweep.published)
-		rules_publish(state, commands);
-	if (r == 0 && json_array_size(commands))
-		r = nft_apply(commands, state->lock, err);
+		rules_publish(state, sweep.commands);
+	if (r == 0 && json_array_size(sweep.commands))
+		r = nft_apply(sweep.commands, state->lock, err);
 	if (r == 0)
 		sweep_forget(&sweep);
 	return r;
@@ -157,22 +152,17 @@ int net_state_rule(struct net_state *state, struct net_active *active, json_t *c
 
 int net_state_restore(struct net_state *state, struct net_active *active, struct cor_error *err)
 {
-	char table[FIREWALL_TABLE_SIZE];
-	_json_ json_t *commands = json_array();
-	_cleanup_(sweep_release) struct sweep sweep = {
-		.state = state, .active = active, .commands = commands, .table = table};
-	int r;
+	_cleanup_(sweep_release) struct sweep sweep = {0};
+	int r = sweep_leases(state, active, &sweep);
 
-	net_table_name(state, table);
-	r = sweep_leases(&sweep);
 	if (r < 0)
 		cor_fail_errno(err, r, "leases");
 	else if (link_index(active->bridge) < 0)
 		r = bridge_make(state, active, err);
 	if (r == 0) {
 		reattach(state, active, &sweep);
-		rules_set_networks(state, NULL, commands);
-		r = nft_apply(commands, state->lock, err);
+		rules_set_networks(state, NULL, sweep.commands);
+		r = nft_apply(sweep.commands, state->lock, err);
 	}
 	if (r == 0)
 		sweep_forget(&sweep);
@@ -204,22 +194,17 @@ static int take_down(struct net_state *state, struct net_active *active, struct 
 int net_state_settle(struct net_state *state, struct net_active *active, unsigned *ret_held,
 		     struct cor_error *err)
 {
-	char table[FIREWALL_TABLE_SIZE];
-	_json_ json_t *commands = json_array();
-	_cleanup_(sweep_release) struct sweep sweep = {
-		.state = state, .active = active, .commands = commands, .table = table};
-	int r;
+	_cleanup_(sweep_release) struct sweep sweep = {0};
+	int r = sweep_leases(state, active, &sweep);
 
-	net_table_name(state, table);
-	r = sweep_leases(&sweep);
 	*ret_held = (unsigned)sweep.count;
 	if (r < 0)
 		return cor_fail_errno(err, r, "network '%s'", active->network.name);
 	if (!*ret_held)
 		return take_down(state, active, &sweep, err);
 	if (sweep.published)
-		rules_publish(state, commands);
-	r = json_array_size(commands) ? nft_apply(commands, state->lock, err) : 0;
+		rules_publish(state, sweep.commands);
+	r = json_array_size(sweep.commands) ? nft_apply(sweep.commands, state->lock, err) : 0;
 	if (r == 0)
 		sweep_forget(&sweep);
 	return r;

@@ -2,7 +2,6 @@
 #include "net/sweep.h"
 
 #include "base/str.h"
-#include "net/firewall.h"
 #include "net/names.h"
 
 static void sweep_one(const struct lease *lease, bool held, void *context)
@@ -26,9 +25,11 @@ static void sweep_one(const struct lease *lease, bool held, void *context)
 	sweep->dead[sweep->dead_count++] = lease->number;
 }
 
-int sweep_leases(struct sweep *sweep)
+int sweep_leases(struct net_state *state, struct net_active *active, struct sweep *ret)
 {
-	return lease_each(sweep->active->leases, sweep_one, sweep);
+	*ret = (struct sweep){.state = state, .active = active, .commands = json_array()};
+	net_table_name(state, ret->table);
+	return lease_each(active->leases, sweep_one, ret);
 }
 
 void sweep_forget(struct sweep *sweep)
@@ -42,6 +43,7 @@ void sweep_forget(struct sweep *sweep)
 
 void sweep_release(struct sweep *sweep)
 {
+	json_decref(sweep->commands);
 	free(sweep->held);
 	free(sweep->dead);
 }
