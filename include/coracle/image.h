@@ -82,8 +82,8 @@ COR_EXPORT int cor_image_prune(struct cor_context *ctx, const struct cor_image_p
 			       struct cor_strings *ret_removed, uint64_t *ret_reclaimed,
 			       struct cor_error *err);
 
-/* What the host's disk is used for, as a JSON object: {"Images": {"Total", "Active", "Size", "Reclaimable"}, "Containers": {the same}, "Volumes": {the same}, "Templates": {the same}, "Disks": {...}, "Parts": {...}}, sizes in bytes as
- * the host's file system counts them, each byte once. */
+/* What the host's disk is used for, as a JSON object: {"Images": {"Total", "Active", "Size", "Reclaimable"}, "Containers": {the same}, "Volumes":
+ * {the same}, "Templates": {the same}, "Disks": {...}, "Parts": {...}}, sizes in bytes as the host's file system counts them, each byte once. */
 COR_EXPORT int cor_system_df(struct cor_context *ctx, char **ret_json, struct cor_error *err);
 
 /* Removes the saved machines that others begin from: the next start of each shape boots, and has its machine saved anew. *ret_reclaimed: bytes. */

@@ -23,8 +23,8 @@ struct guest_tree {
 	struct cor_error unfroze; /* why it ended */
 };
 
-/* disk_alone: what is mounted in it, volumes too, is not wanted. *tree is to be released in any case. COR_NOT_FOUND; COR_BUSY while somebody else starts or removes it. One who reaches the files of the same stopped container
- * is waited for. */
+/* disk_alone: what is mounted in it, volumes too, is not wanted. *tree is to be released in any case. COR_NOT_FOUND; COR_BUSY while somebody else
+ * starts or removes it. One who reaches the files of the same stopped container is waited for. */
 int guest_tree_open(struct cor_context *ctx, const char *ref, bool disk_alone, struct guest_tree *tree,
 		    struct cor_error *err);
 /* Where a machine was started for this: ends it and waits until all that was written is on disk. */

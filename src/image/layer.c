@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One layer: a stream of uncompressed bytes, hashed on the way (stream.h), and libarchive, which reads it as a tar. Nothing is trusted: names are resolved by the tree, contents go to the disk image, sizes are capped. Of names, only the
- * bytes count: the reader runs in a UTF-8 locale of its own, in which libarchive leaves them alone. */
+/* One layer: a stream of uncompressed bytes, hashed on the way (stream.h), and libarchive, which reads it as a tar. Nothing is trusted: names are
+ * resolved by the tree, contents go to the disk image, sizes are capped. Of names, only the bytes count: the reader runs in a UTF-8 locale of its
+ * own, in which libarchive leaves them alone. */
 #include "image/layer.h"
 
 #include "base/size.h"

@@ -15,8 +15,8 @@ void needed_release(struct needed *needed);
 bool needs_blob(const struct needed *needed, const char *file);
 bool needs_disk(const struct needed *needed, const char *file);
 
-/* Removes all that is not needed (disks only if nothing uses them), and what killed commands left in tmp/; returns how many bytes of the host's disk that freed. The store's lock is held exclusively, so nobody is about
- * to give a name to what has none. */
+/* Removes all that is not needed (disks only if nothing uses them), and what killed commands left in tmp/; returns how many bytes of the host's disk
+ * that freed. The store's lock is held exclusively, so nobody is about to give a name to what has none. */
 uint64_t sweep_unneeded(const struct image_store *store, const struct index *index, image_used_fn *used,
 			void *userdata);
 

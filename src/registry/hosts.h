@@ -33,8 +33,9 @@ struct hosts {
 void hosts_release(struct hosts *hosts);
 #define _hosts_ _cleanup_(hosts_release)
 
-/* scheme: "auto", "https", "http" or NULL, over what the files say. docker.io is reached at registry-1.docker.io. COR_INVALID for such an argument; COR_CORRUPT for a broken file, which the error names; COR_PERMISSION
- * for a registries.json that others may write. Mirrors are spoken to as their URLs say, with what the files say of their own hosts. */
+/* scheme: "auto", "https", "http" or NULL, over what the files say. docker.io is reached at registry-1.docker.io. COR_INVALID for such an argument;
+ * COR_CORRUPT for a broken file, which the error names; COR_PERMISSION for a registries.json that others may write. Mirrors are spoken to as their
+ * URLs say, with what the files say of their own hosts. */
 int hosts_find(const char *config_dir, const char *domain, const char *scheme, struct hosts *ret,
 	       struct cor_error *err);
 

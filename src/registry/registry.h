@@ -34,8 +34,8 @@ struct registry_manifest {
 };
 void registry_manifest_release(struct registry_manifest *manifest);
 
-/* what: a tag, or a digest, which then is checked. One request, if no authentication is needed. COR_NOT_FOUND, COR_PERMISSION, COR_CORRUPT (larger than MANIFEST_SIZE_MAX, a type that was not asked for, another digest),
- * COR_UNAVAILABLE, COR_TIMEOUT. */
+/* what: a tag, or a digest, which then is checked. One request, if no authentication is needed. COR_NOT_FOUND, COR_PERMISSION, COR_CORRUPT (larger
+ * than MANIFEST_SIZE_MAX, a type that was not asked for, another digest), COR_UNAVAILABLE, COR_TIMEOUT. */
 int registry_get_manifest(struct registry *registry, const char *what, struct registry_manifest *ret,
 			  struct cor_error *err);
 int registry_put_manifest(struct registry *registry, const char *what, const char *media_type,

@@ -23,9 +23,9 @@ struct accelerator_choice {
 	uint64_t tsc_khz; /* of the host; 0: none that runs steadily */
 };
 
-/* wanted: "auto" (or NULL), "kvm", "tcg". run_fd is the folder that remembers; kernel_fd and the VMM's program say for which kernel and
- * VMM an earlier failure counts (kernel_fd -1 and program NULL: none does). The first call of a boot takes up to 150 ms, on a busy host twice that; who comes meanwhile waits for it. "kvm" where it cannot be had is
- * COR_UNSUPPORTED, another word COR_INVALID. */
+/* wanted: "auto" (or NULL), "kvm", "tcg". run_fd is the folder that remembers; kernel_fd and the VMM's program say for which kernel and VMM an
+ * earlier failure counts (kernel_fd -1 and program NULL: none does). The first call of a boot takes up to 150 ms, on a busy host twice that; who
+ * comes meanwhile waits for it. "kvm" where it cannot be had is COR_UNSUPPORTED, another word COR_INVALID. */
 int accelerator_choose(int run_fd, const char *wanted, int kernel_fd, const char *program,
 		       struct accelerator_choice *ret, struct cor_error *err);
 
