@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The shim says which descriptor of its own the memory is. A number of a process says little: what is found there counts only if it is called as it must be, was made by
- * the user that we are, and has its size for good, so that no access to it can fail. */
+/* The shim says which descriptor of its own the memory is. A number of a process says little: what is found there counts only if it is called as it must
+ * be, was made by the user that we are, and has its size for good, so that no access to it can fail. */
 #include "container/guest_mailbox.h"
 
 #include "base/str.h"

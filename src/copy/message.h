@@ -20,7 +20,8 @@ struct copy_packer {
 	/* The same with a body that stands in a file, as in copy_sink. NULL: it is read. */
 	int (*send_range)(void *user, const void *head, size_t head_size, int fd, uint64_t offset,
 			  size_t size, struct cor_error *err);
-	/* Leaves a piece in the mailbox, of a file's contents at offset, or, where fd is -1, of data: 1 with its place there, 0 if it has to go in messages. NULL: all has to. */
+	/* Leaves a piece in the mailbox, of a file's contents at offset, or, where fd is -1, of data: 1 with its place there, 0 if it has to go in messages.
+	 * NULL: all has to. */
 	int (*leave)(void *user, int fd, uint64_t offset, const void *data, size_t size, uint32_t *ret_place,
 		     struct cor_error *err);
 	void *user;

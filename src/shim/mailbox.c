@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory behind the guest's disk "mailbox" (copy/mailbox.h): made here, written and read by the VMM and by who copies, who finds it among our descriptors. Its size
- * is sealed, so that the VMM can neither make it grow nor take pages away from under a reader. */
+/* The memory behind the guest's disk "mailbox" (copy/mailbox.h): made here, written and read by the VMM and by who copies, who finds it among our
+ * descriptors. Its size is sealed, so that the VMM can neither make it grow nor take pages away from under a reader. */
 #include "shim/shim.h"
 
 #include "copy/mailbox.h"
