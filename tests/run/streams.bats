@@ -57,7 +57,9 @@ blocked() {
 	command=$!
 	exec 8<"$WORK/still"
 	await running ready
-	sleep 2
+	# It writes; what there is room for is soon full.
+	await logged ready y
+	sleep 1
 	timeout 40 "$CORACLE" stop ready
 	[ "$(coracle inspect ready | jq -r '.[0].State.ExitCode')" = 143 ]
 	exec 8<&-
