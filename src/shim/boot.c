@@ -513,7 +513,7 @@ static int boot(struct shim *shim, struct cor_error *err)
 	group = xstrndup(shim->id, ID_SHORT_SIZE - 1);
 	/* Moving between groups takes the kernel milliseconds; the machine boots meanwhile. */
 	if (cgroup_make(group, &shim->cgroup, &ignored) == 0) {
-		cgroup_add(&shim->cgroup, shim->vm->pid);
+		cgroup_add_descendants(&shim->cgroup);
 		limit_memory(shim);
 	} else {
 		log_info("%s: what the machine uses is counted with its caller", ignored.msg);

@@ -4,6 +4,7 @@
 #include "shim/cgroup.h"
 
 #include "base/file.h"
+#include "shim/descendants.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -124,12 +125,18 @@ int cgroup_make(const char *name, struct cgroup *ret, struct cor_error *err)
 	return 0;
 }
 
-void cgroup_add(const struct cgroup *cgroup, pid_t pid)
+static void add(int pid, void *context)
 {
+	const struct cgroup *cgroup = context;
 	const char *path;
 
 	strv_foreach (&cgroup->paths, i, path)
 		write_pid(path, pid);
+}
+
+void cgroup_add_descendants(struct cgroup *cgroup)
+{
+	descendants_visit(add, cgroup);
 }
 
 int cgroup_limit_memory(const struct cgroup *cgroup, uint64_t bytes)

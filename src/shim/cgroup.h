@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A cgroup for a shim and its VMM, below the caller's: what they use is counted together, and can be limited from outside. Works on version 2, version 1 and
+/* A cgroup for a shim, its VMM and what serves shares and networks, below the caller's: what they use is counted together, and can be limited from outside. Works on version 2, version 1 and
  * both at once. A help, not a wall: a host that gives us no cgroup (an ordinary user's without delegation) runs containers all the same. */
 #pragma once
 
@@ -16,8 +16,8 @@ struct cgroup {
 
 /* Makes the groups with this process in them; removes empty ones beside them that killed shims left. Fails when not one could be made. */
 int cgroup_make(const char *name, struct cgroup *ret, struct cor_error *err);
-/* Moves another process into them. */
-void cgroup_add(const struct cgroup *cgroup, pid_t pid);
+/* Moves all into them that were started before they were made; what is started later is there from its beginning. */
+void cgroup_add_descendants(struct cgroup *cgroup);
 /* So much memory for all that is in them, where the host lets us say so: 0, or the error of the last try; -ENOENT without such a controller. */
 int cgroup_limit_memory(const struct cgroup *cgroup, uint64_t bytes);
 /* Moves the calling process back and removes them. Empty or {0} is fine. */

@@ -7,6 +7,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -80,11 +85,62 @@ static void a_limit_of_either_version(void **state)
 	tree_remove(AT_FDCWD, folder);
 }
 
+/* A child and a child of that, which end when the pipe does. */
+static pid_t start_two(int wait_fd, int write_fd)
+{
+	pid_t child = fork();
+	char byte;
+
+	if (child != 0)
+		return child;
+	close(write_fd);
+	if (fork() < 0)
+		_exit(1);
+	_exit((int)read(wait_fd, &byte, 1));
+}
+
+/* A fake group's file is a pipe, in which all that was written stays. */
+static void what_runs_already_is_moved(void **state)
+{
+	char folder[] = "/tmp/coracle-cgroup-XXXXXX", text[256] = "", wanted[16];
+	_free_ char *path = NULL;
+	struct cgroup cgroup = {0};
+	int fds[2], procs, moved = 0;
+	pid_t child;
+
+	assert_non_null(mkdtemp(folder));
+	path = str_format("%s/cgroup.procs", folder);
+	strv_add(&cgroup.paths, folder);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	procs = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	assert_int_equal(pipe(fds), 0);
+	child = start_two(fds[0], fds[1]);
+	assert_true(child > 0);
+	/* The second may not be there yet. */
+	while (moved < 2) {
+		memset(text, 0, sizeof(text));
+		cgroup_add_descendants(&cgroup);
+		assert_true(read(procs, text, sizeof(text) - 1) > 0);
+		moved = 0;
+		for (const char *p = text; (p = strchr(p, '\n')); p++)
+			moved++;
+	}
+	snprintf(wanted, sizeof(wanted), "%d\n", (int)child);
+	assert_non_null(str_after(text, wanted));
+	close(fds[1]);
+	close(fds[0]);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	close(procs);
+	strv_release(&cgroup.paths);
+	tree_remove(AT_FDCWD, folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_of_both_versions),
 		cmocka_unit_test(a_limit_of_either_version),
+		cmocka_unit_test(what_runs_already_is_moved),
 		cmocka_unit_test(lines_that_mean_nothing_here),
 	};
 

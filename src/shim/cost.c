@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All is read from /proc (proc(5)). Whoever is below whom is known from the kernel's list of children: a VMM that fell may start none, and others cannot get below us. */
+/* All is read from /proc (proc(5)). */
 #include "shim/cost.h"
 
 #include "base/file.h"
 #include "base/str.h"
+#include "shim/descendants.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-#define PROCESSES_MAX 64
-#define FILE_MAX      65536
+#define FILE_MAX 65536
 
 static char *read_proc(int pid, const char *name)
 {
@@ -41,8 +41,9 @@ static uint64_t memory_line(const char *text, const char *name)
 	return line && sscanf(line + strlen(name), "%llu", &kib) == 1 ? kib * 1024 : 0;
 }
 
-static void add_process(int pid, struct cost *cost)
+static void add_process(int pid, void *context)
 {
+	struct cost *cost = context;
 	_free_ char *text = read_proc(pid, "smaps_rollup");
 
 	cost->cpu_ns += cpu_ns(pid);
@@ -52,31 +53,9 @@ static void add_process(int pid, struct cost *cost)
 	cost->private += memory_line(text, "\nPrivate_Clean:") + memory_line(text, "\nPrivate_Dirty:");
 }
 
-/* Appends the children of pid to a list of so many, which has room for PROCESSES_MAX. */
-static size_t add_children(int pid, int *pids, size_t count)
-{
-	_free_ char *name = str_format("task/%d/children", pid), *text = read_proc(pid, name);
-
-	for (char *p = text; p && count < PROCESSES_MAX;) {
-		char *end;
-		long child = strtol(p, &end, 10);
-
-		if (end == p)
-			break;
-		pids[count++] = (int)child;
-		p = end;
-	}
-	return count;
-}
-
 void cost_measure(struct cost *ret)
 {
-	int pids[PROCESSES_MAX] = {getpid()};
-	size_t count = 1;
-
 	*ret = (struct cost){0};
-	for (size_t i = 0; i < count; i++) {
-		add_process(pids[i], ret);
-		count = add_children(pids[i], pids, count);
-	}
+	add_process(getpid(), ret);
+	descendants_visit(add_process, ret);
 }
