@@ -21,9 +21,9 @@ from guest import add_program, make_busybox, make_image, make_initramfs, write
 from measure import CORACLE, IMAGES, LIMITS, PODMAN, TOP, Ending, Table, in_turn, machine_of, run, vmm_pid
 
 FILES, FOLDERS = 10000, 100
-PARTS = 5  # in which an archive of them is unpacked: a pair each, since under emulation the whole takes most of a minute
+PARTS = 10  # in which an archive of them is unpacked: a pair each, since under emulation the whole takes most of a minute
 SIZE = "64m"  # of the file that fio works on
-MILLISECONDS = 300  # of one of its jobs
+MILLISECONDS = 200  # of one of its jobs
 PATIENCE = 120
 NAME = "coracle-bench-disk"
 PLACES = {"shared directory": "/shared", "root disk": "/", "volume": "/volume"}

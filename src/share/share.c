@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "base/unix_socket.h"
+#include "share/owners.h"
 #include "share/share_args.h"
 
 #include <errno.h>
@@ -76,9 +77,8 @@ struct child {
 	char *const *argv;
 	int listen_fd, messages;
 	bool root;
-	rlim_t most_files; /* of root's */
-	uid_t uid;
-	gid_t gid;
+	rlim_t most_files;          /* of root's */
+	struct share_owners owners; /* when we are no root */
 	pid_t parent;
 };
 
@@ -90,27 +90,6 @@ static rlim_t most_files(void)
 	if (file_read(AT_FDCWD, "/proc/sys/fs/file-max", 64, &text, NULL) == 0)
 		all = strtoull(text, NULL, 10);
 	return all ? (rlim_t)(all / FILES_PART) : OPEN_FILES;
-}
-
-static int write_text(const char *path, const char *text)
-{
-	_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	return fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ? -errno : 0;
-}
-
-static int become_root(const struct child *child)
-{
-	char uids[32], gids[32];
-	int r;
-
-	snprintf(uids, sizeof(uids), "0 %u 1", child->uid);
-	snprintf(gids, sizeof(gids), "0 %u 1", child->gid);
-	if (unshare(CLONE_NEWUSER) < 0)
-		return -errno;
-	r = write_text("/proc/self/setgroups", "deny");
-	r = r ?: write_text("/proc/self/uid_map", uids);
-	return r ?: write_text("/proc/self/gid_map", gids);
 }
 
 /* A copy of the mounts at the path, which nobody else sees. A descriptor or -errno. */
@@ -153,7 +132,7 @@ static int place_tree(int tree, bool file)
 static int confine(const struct child *child)
 {
 	_fd_ int tree = -1;
-	int r = child->root ? 0 : become_root(child);
+	int r = child->root ? 0 : share_owners_enter(&child->owners);
 
 	if (r < 0)
 		return r;
@@ -251,6 +230,7 @@ static int launch(const struct share_wish *wish, const char *program, struct sha
 {
 	_fd_ int listener = -1, writer = -1;
 	_strv_ struct strv args = {0};
+	struct child child;
 	int ends[2], r = make_sockets(wish->run_dir, &listener, &share->vmm_fd);
 
 	if (r < 0)
@@ -263,16 +243,15 @@ static int launch(const struct share_wish *wish, const char *program, struct sha
 	fd_set_nonblocking(listener, false);
 	fd_set_nonblocking(share->vmm_fd, false);
 	share_args(&(struct share_spec){.program = program, .folder = FOLDER, .listen_fd = listener}, &args);
-	return spawn(&(struct child){.wish = wish,
-				     .argv = args.items,
-				     .listen_fd = listener,
-				     .messages = writer,
-				     .root = geteuid() == 0,
-				     .most_files = most_files(),
-				     .uid = geteuid(),
-				     .gid = getegid(),
-				     .parent = getpid()},
-		     share);
+	child = (struct child){.wish = wish,
+			       .argv = args.items,
+			       .listen_fd = listener,
+			       .messages = writer,
+			       .root = geteuid() == 0,
+			       .most_files = most_files(),
+			       .parent = getpid()};
+	share_owners_find(&child.owners);
+	return spawn(&child, share);
 }
 
 int share_start(const struct share_wish *wish, struct share *ret, struct cor_error *err)

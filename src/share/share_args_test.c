@@ -32,7 +32,8 @@ static void qemus(void **state)
 	assert_true(strv_contains(&args, "-f"));
 	assert_string_equal(args.items[3], "-o");
 	assert_non_null(str_after(options, "source=/run/share,sandbox=namespace,"));
-	assert_non_null(strstr(options, ",no_writeback,"));
+	assert_non_null(strstr(options, ",cache=auto,no_writeback,"));
+	assert_non_null(strstr(options, ",no_xattr,"));
 	assert_non_null(strstr(options, ",modcaps=-mknod:-setfcap"));
 	assert_false(strv_contains(&args, "--sandbox=namespace"));
 }
@@ -47,7 +48,12 @@ static void the_rust_one(void **state)
 	assert_true(strv_contains(&args, "--seccomp=kill"));
 	assert_true(strv_contains(&args, "--modcaps=-mknod:-setfcap"));
 	assert_false(strv_contains(&args, "-o"));
+	assert_true(strv_contains(&args, "--cache=auto"));
+	assert_true(strv_contains(&args, "--announce-submounts"));
+	assert_true(strv_contains(&args, "--thread-pool-size=0"));
+	assert_true(strv_contains(&args, "--rlimit-nofile=0"));
 	assert_false(strv_contains(&args, "--writeback"));
+	assert_false(strv_contains(&args, "--xattr"));
 }
 
 int main(void)

@@ -145,6 +145,24 @@ box() { coracle run --rm "$@"; }
 	fi
 }
 
+@test "other users of a container own what they make under ids of the user's own, where the host gives him some" {
+	[[ -n ${AS_USER-} ]] || skip "root's ids are as they are"
+	INSIDE="unshare --mount $BATS_TEST_DIRNAME/with-ids $AS_USER $WORK"
+	chmod 777 "$SHARED/dir"
+	run -0 box -v "$SHARED/dir:/data" busybox sh -c '
+		touch /data/mine /data/given; chown 1234:567 /data/given; echo secret >/data/private; chmod 600 /data/private
+		su -s /bin/sh nobody -c "touch /data/theirs; cat /data/private 2>&1; echo x >/data/given 2>&1"; ls -ln /data/given'
+	[[ $output == *"Permission denied"*"1234"*"567"* && $output != *secret* ]]
+	[ "$(stat -c %u:%g "$SHARED/dir/mine")" = "$AS_USER:$AS_USER" ]
+	[ "$(stat -c %u:%g "$SHARED/dir/given")" = 201233:200566 ]
+	box --user 1234:567 -v "$SHARED/dir:/data" busybox touch /data/made
+	[ "$(stat -c %u:%g "$SHARED/dir/made")" = 201233:200566 ]
+	# Others of the host are nobody there.
+	echo host >"$SHARED/dir/roots"
+	run box --privileged -v "$SHARED/dir:/data" busybox sh -c 'echo x >/data/roots; chown 0:0 /data/roots; cat /data/roots; stat -c %u /data/roots'
+	[[ $output == *"denied"*host*65534 ]]
+}
+
 @test "more shares than a small machine has devices for" {
 	local i options=()
 	for i in 1 2 3 4 5 6 7 8; do
@@ -230,6 +248,20 @@ no_fileservers() { [[ -z $(fileservers) ]]; }
 	[[ $(coracle inspect lost | jq -r '.[0].State.Error') == *"$SHARED/dir"*"virtiofsd ended"* ]]
 	coracle start lost
 	coracle rm -f lost
+}
+
+@test "a guest has no way to end requests that nobody answers: why its container is stopped" {
+	coracle run -d --privileged --name stuck -v "$SHARED/dir:/data" busybox sleep 1000
+	coracle exec stuck sh -c 'mkdir /ctl && mount -t fusectl none /ctl'
+	[ -z "$(coracle exec stuck ls /ctl)" ]
+	kill -STOP $(fileservers)
+	coracle exec -d stuck sh -c 'echo $$ >/pid; exec cat /data/file'
+	await coracle exec stuck sh -c 'grep -q ^cat /proc/$(cat /pid)/comm && kill -9 $(cat /pid)'
+	await coracle exec stuck sh -c 'grep -q "State:.*D" /proc/$(cat /pid)/status'
+	run coracle exec stuck sh -c 'timeout -s KILL 5 umount -f /data; grep State /proc/$(cat /pid)/status'
+	kill -CONT $(fileservers)
+	[[ $output == *"D (disk sleep)"* ]]
+	coracle rm -f stuck
 }
 
 @test "a shim or a machine that is killed leaves no virtiofsd behind" {
