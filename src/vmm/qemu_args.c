@@ -109,7 +109,8 @@ static void add_processor(enum vm_arch arch, const struct vm_spec *spec, struct 
 	bool kvm = spec->accelerator == VM_KVM;
 
 	strv_add(args, "-accel");
-	strv_add(args, kvm ? "kvm" : "tcg,thread=multi");
+	/* MB for translated code: a build or a database fills three times as much, and gains nothing by it. With half of this such work takes 1.2 times as long. */
+	strv_add(args, kvm ? "kvm" : "tcg,thread=multi,tb-size=64");
 	strv_add(args, "-cpu");
 	if (arch == VM_ARM64)
 		strv_add(args, kvm ? "host" : "max");

@@ -54,7 +54,7 @@ static void test_x86(void **state)
 
 	assert_string_equal(args.items[0], "qemu-system-x86_64");
 	assert_string_equal(after(&args, "-machine"), "microvm,acpi=off,isa-serial=on");
-	assert_string_equal(after(&args, "-accel"), "tcg,thread=multi");
+	assert_string_equal(after(&args, "-accel"), "tcg,thread=multi,tb-size=64");
 	assert_string_equal(after(&args, "-cpu"), "max,svm=off,erms=off,fsrm=off");
 	assert_string_equal(after(&args, "-smp"), "2");
 	assert_string_equal(after(&args, "-m"), "size=524288k");
