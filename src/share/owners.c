@@ -74,10 +74,13 @@ static bool find_range(const char *path, const struct passwd *user, unsigned *re
 
 void share_owners_find(struct share_owners *ret)
 {
-	const struct passwd *user = getpwuid(geteuid());
+	const struct passwd *user;
 
 	*ret = (struct share_owners){.uid = geteuid(), .gid = getegid()};
-	if (!user || ret->uid == 0 || access(UID_TOOL, X_OK) < 0 || access(GID_TOOL, X_OK) < 0)
+	if (ret->uid == 0 || access(UID_TOOL, X_OK) < 0 || access(GID_TOOL, X_OK) < 0)
+		return;
+	user = getpwuid(ret->uid);
+	if (!user)
 		return;
 	if (!find_range("/etc/subuid", user, &ret->first_uid, &ret->uids) ||
 	    !find_range("/etc/subgid", user, &ret->first_gid, &ret->gids))
@@ -93,18 +96,29 @@ static int write_text(const char *path, const char *text)
 	return fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ? -errno : 0;
 }
 
-static int enter_alone(const struct share_owners *owners)
+static bool is_mapped(const char *path)
+{
+	_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char byte;
+
+	return fd >= 0 && read(fd, &byte, 1) == 1;
+}
+
+/* What is mapped already stays. */
+static int map_alone(const struct share_owners *owners)
 {
 	char uids[32], gids[32];
-	int r;
+	int r = 0;
 
 	snprintf(uids, sizeof(uids), "0 %u 1", owners->uid);
 	snprintf(gids, sizeof(gids), "0 %u 1", owners->gid);
-	if (unshare(CLONE_NEWUSER) < 0)
-		return -errno;
-	r = write_text("/proc/self/setgroups", "deny");
-	r = r ?: write_text("/proc/self/uid_map", uids);
-	return r ?: write_text("/proc/self/gid_map", gids);
+	if (!is_mapped("/proc/self/uid_map"))
+		r = write_text("/proc/self/uid_map", uids);
+	if (r == 0 && !is_mapped("/proc/self/gid_map")) {
+		r = write_text("/proc/self/setgroups", "deny");
+		r = r ?: write_text("/proc/self/gid_map", gids);
+	}
+	return r;
 }
 
 static _Noreturn void run_tool(const char *tool, pid_t target, unsigned own, unsigned first, unsigned count)
@@ -153,7 +167,7 @@ int share_owners_enter(const struct share_owners *owners)
 	int ends[2], r;
 
 	if (!owners->uids)
-		return enter_alone(owners);
+		return unshare(CLONE_NEWUSER) < 0 ? -errno : map_alone(owners);
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	pid = fork();
@@ -164,8 +178,11 @@ int share_owners_enter(const struct share_owners *owners)
 	close(ends[0]);
 	r = pid < 0 || unshare(CLONE_NEWUSER) < 0 || write(ends[1], "", 1) != 1 ? -errno : 0;
 	close(ends[1]);
-	if (pid > 0 && !ended_well(pid))
-		r = r ?: -EPERM;
+	/* The tools may say no: without new privileges, or in a namespace that lacks the range. Then there are no other users. */
+	if (pid > 0 && !ended_well(pid) && r == 0) {
+		dprintf(2, "the shared directory has no users but you\n");
+		r = map_alone(owners);
+	}
 	/* It keeps the ids that it had, which are zero there. */
 	return r;
 }

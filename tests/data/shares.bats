@@ -161,6 +161,10 @@ box() { coracle run --rm "$@"; }
 	echo host >"$SHARED/dir/roots"
 	run box --privileged -v "$SHARED/dir:/data" busybox sh -c 'echo x >/data/roots; chown 0:0 /data/roots; cat /data/roots; stat -c %u /data/roots'
 	[[ $output == *"denied"*host*65534 ]]
+	# Who may gain no rights has no other users, and his own files as ever.
+	INSIDE+=" setpriv --no-new-privs"
+	box -v "$SHARED/dir:/data" busybox touch /data/lone
+	[ "$(stat -c %u:%g "$SHARED/dir/lone")" = "$AS_USER:$AS_USER" ]
 }
 
 @test "more shares than a small machine has devices for" {
