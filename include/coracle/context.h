@@ -43,6 +43,13 @@ COR_EXPORT void cor_strings_release(struct cor_strings *strings);
  * memory, counts of images and containers. Measures the accelerator if it has not been measured since boot. */
 COR_EXPORT int cor_system_info(struct cor_context *ctx, char **ret_json, struct cor_error *err);
 
+/* How many machines wait, restored and warm, for a container that one of them fits: those of `run` have cpus and memory as in cor_container_options (0: the usual). What is too
+ * many, or of another shape, ends before this returns; what is missing is made behind its back. 0 ends all. */
+COR_EXPORT int cor_pool_set(struct cor_context *ctx, unsigned size, double cpus, uint64_t memory,
+			    struct cor_error *err);
+/* As JSON: how many are wanted, ready and on their way, and what their memory costs. */
+COR_EXPORT int cor_pool_status(struct cor_context *ctx, char **ret_json, struct cor_error *err);
+
 #ifdef __cplusplus
 }
 #endif

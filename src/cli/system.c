@@ -95,12 +95,13 @@ static const struct command system_version = {
 	.run = version_run,
 };
 
-extern const struct command command_system_df, command_system_prune, command_system_check, command_system_dns;
+extern const struct command command_system_df, command_system_prune, command_system_check, command_system_dns,
+	command_system_pool;
 
 const struct command command_system = {
 	.name = "system",
 	.summary = "facts about this installation, its disk, and order on it",
 	.commands = (const struct command *const[]){&system_info, &command_system_df, &command_system_prune,
 						    &command_system_check, &command_system_dns,
-						    &system_version, NULL},
+						    &command_system_pool, &system_version, NULL},
 };

@@ -22,12 +22,13 @@ static json_t *state_json(const struct container_state *state)
 	static const char *const words[] = {
 		[COR_CREATED] = "created", [COR_RUNNING] = "running", [COR_EXITED] = "exited"};
 
-	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:i, s:o, s:o, s:o, s:b}", "Status",
+	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:i, s:o, s:o, s:o, s:b, s:b}", "Status",
 			 words[state->status], "Running", state->status == COR_RUNNING, "Paused", 0,
 			 "Restarting", 0, "OOMKilled", (int)state->exit.out_of_memory, "Dead", 0, "ExitCode",
 			 state->exit.code, "Error", json_string(state->exit.reason) ?: json_string(""),
 			 "StartedAt", time_json(state->started_ns), "FinishedAt",
-			 time_json(state->finished_ns), "FromTemplate", (int)state->saved);
+			 time_json(state->finished_ns), "FromTemplate", (int)state->saved, "FromPool",
+			 (int)state->pooled);
 }
 
 json_t *inspect_labels(const struct strv *labels)

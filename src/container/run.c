@@ -79,7 +79,7 @@ static int start_detached(struct cor_context *ctx, const struct container_record
 {
 	_cleanup_(shim_client_freep) struct shim_client *client = NULL;
 	StartResponse *started = NULL;
-	int r = shim_spawn(&ctx->roots, record->id, SHIM_RUNS, &client, err);
+	int r = shim_claim_or_spawn(&ctx->roots, record, &client, err);
 
 	r = r ?: ask_start(client, record, false, &started, err);
 	if (started)
@@ -101,7 +101,7 @@ static int start_attached(struct cor_context *ctx, const struct container_record
 
 	if (r < 0)
 		return session_bad_keys(wanted.detach_keys, err);
-	r = shim_spawn(&ctx->roots, record->id, SHIM_RUNS, &client, err);
+	r = shim_claim_or_spawn(&ctx->roots, record, &client, err);
 
 	if (r < 0) {
 		clean_up(ctx, NULL, record);

@@ -10,6 +10,7 @@
 #include "container/detach.h"
 #include "container/folders.h"
 #include "container/lock.h"
+#include "container/pool.h"
 #include "container/record.h"
 
 #include <errno.h>
@@ -58,6 +59,11 @@ char *program_find(const char *variable, const char *build_path, const char *nam
 			path = if_executable(str_format("%s/../lib/coracle/%s", here, name));
 	}
 	return path ? path : if_executable(str_format("%s/lib/coracle/%s", CORACLE_PREFIX, name));
+}
+
+char *shim_program(void)
+{
+	return program_find("CORACLE_SHIM", "src/shim/coracle-shim", "coracle-shim");
 }
 
 /* ---- the connection ---- */
@@ -173,10 +179,16 @@ int shim_client_open(const char *id, int fd, struct shim_client **ret, struct co
 
 #define MAINTENANCE_LOG "maintenance.log"
 
+static int open_shim_log(int dir, enum shim_purpose purpose)
+{
+	return openat(dir, purpose != SHIM_RUNS ? MAINTENANCE_LOG : "shim.log",
+		      O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
 static int start_program(const struct roots *roots, const char *id, enum shim_purpose purpose, int client_fd,
 			 struct cor_error *err)
 {
-	_free_ char *program = program_find("CORACLE_SHIM", "src/shim/coracle-shim", "coracle-shim");
+	_free_ char *program = shim_program();
 	_fd_ int dir = container_data_dir(roots, id), log = -1;
 
 	if (!program)
@@ -186,8 +198,7 @@ static int start_program(const struct roots *roots, const char *id, enum shim_pu
 			CORACLE_PREFIX);
 	if (dir < 0)
 		return cor_fail_errno(err, dir, "container %.12s", id);
-	log = openat(dir, purpose != SHIM_RUNS ? MAINTENANCE_LOG : "shim.log",
-		     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	log = open_shim_log(dir, purpose);
 	if (log < 0)
 		return cor_fail_errno(err, errno, "container %.12s: shim.log", id);
 	return process_detach((const char *const[]){program, "--data", roots->data, "--run", roots->run,
@@ -241,6 +252,31 @@ int shim_spawn(const struct roots *roots, const char *id, enum shim_purpose purp
 		return client->conn ? r : explain_death(roots, id, purpose, r, err);
 	*ret = steal_ptr(client);
 	return 0;
+}
+
+/* ---- one that waits for a container ---- */
+
+static int claim(const struct roots *roots, const struct container_record *record, struct shim_client **ret)
+{
+	_cleanup_(shim_client_freep) struct shim_client *client = NULL;
+	_fd_ int dir = container_data_dir(roots, record->id),
+		 log = dir < 0 ? -1 : open_shim_log(dir, SHIM_RUNS);
+	int fd = -1, r = log < 0 ? -ENOENT : pool_claim(roots, record, log, &fd);
+	struct cor_error ignored;
+
+	r = r ?: shim_client_open(record->id, fd, &client, &ignored);
+	r = r ?: hello(client, SHIM_CALL_MS, &ignored);
+	if (r == 0)
+		*ret = steal_ptr(client);
+	return r;
+}
+
+int shim_claim_or_spawn(const struct roots *roots, const struct container_record *record,
+			struct shim_client **ret, struct cor_error *err)
+{
+	return pool_fits(record) && claim(roots, record, ret) == 0
+		       ? 0
+		       : shim_spawn(roots, record->id, SHIM_RUNS, ret, err);
 }
 
 /* ---- a shim that runs ---- */

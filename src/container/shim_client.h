@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/id.h"
+#include "container/record.h"
 #include "container/roots.h"
 #include "rpc/rpc.h"
 #include "shim.pb-c.h"
@@ -33,6 +34,9 @@ enum shim_purpose {
 /* Starts coracle-shim for the container, connected from the beginning. It goes on when the caller ends, if it is to run the container. Says Hello. */
 int shim_spawn(const struct roots *roots, const char *id, enum shim_purpose purpose, struct shim_client **ret,
 	       struct cor_error *err);
+/* The same, by a machine of the pool if one fits and is there. The record is the container's. */
+int shim_claim_or_spawn(const struct roots *roots, const struct container_record *record,
+			struct shim_client **ret, struct cor_error *err);
 /* Connects to the one that runs. COR_BUSY when none does (the container is not running). */
 int shim_connect(const struct roots *roots, const char *id, struct shim_client **ret, struct cor_error *err);
 /* A client over a socket that is connected already, which it takes over. Says nothing yet. */
@@ -52,3 +56,5 @@ int shim_run_until(struct shim_client *client, const bool *done, struct cor_erro
 
 /* Where a program of this installation is: $variable, else in the build tree beside this executable, else in PREFIX/lib/coracle. The caller's; NULL if nowhere. */
 char *program_find(const char *variable, const char *build_path, const char *name);
+/* coracle-shim itself. */
+char *shim_program(void);

@@ -23,12 +23,13 @@ int container_state_write(const struct roots *roots, const char *id, const struc
 	if (dir < 0)
 		return cor_fail_errno(err, dir, "container %.12s", id);
 	document = json_pack(
-		"{s:s, s:i, s:i, s:b, s:o, s:I, s:I, s:b}", "status", status_words[state->status], "exitCode",
-		state->exit.code, "signal", state->exit.signal, "outOfMemory", (int)state->exit.out_of_memory,
+		"{s:s, s:i, s:i, s:b, s:o, s:I, s:I, s:b, s:b}", "status", status_words[state->status],
+		"exitCode", state->exit.code, "signal", state->exit.signal, "outOfMemory",
+		(int)state->exit.out_of_memory,
 		/* What a guest's kernel printed need not be UTF-8; better no reason than no state. */
 		"reason", json_string(state->exit.reason) ?: json_string("unreadable"), "started",
 		(json_int_t)state->started_ns, "finished", (json_int_t)state->finished_ns, "saved",
-		(int)state->saved);
+		(int)state->saved, "pooled", (int)state->pooled);
 	return json_write_file(dir, "state.json", document, 0600, err);
 }
 
@@ -45,6 +46,7 @@ int container_state_parse(const json_t *document, struct container_state *state)
 	r = r ?: json_get_int(document, "started", &state->started_ns);
 	r = r ?: json_get_int(document, "finished", &state->finished_ns);
 	r = r ?: json_get_bool(document, "saved", &state->saved);
+	r = r ?: json_get_bool(document, "pooled", &state->pooled);
 	if (r < 0)
 		return r;
 	state->exit.code = (int)(code & 255);

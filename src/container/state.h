@@ -12,7 +12,8 @@ struct container_state {
 	enum cor_container_status status; /* as last written; container_status tells the truth */
 	struct cor_exit exit;
 	int64_t started_ns, finished_ns;
-	bool saved; /* the machine began from a saved one */
+	bool saved;  /* the machine began from a saved one */
+	bool pooled; /* it waited in the pool */
 };
 
 int container_state_read(const struct roots *roots, const char *id, struct container_state *ret,

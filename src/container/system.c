@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "container/context.h"
 #include "container/networks.h"
+#include "container/pool.h"
 #include "container/shim_client.h"
 #include "container/starts.h"
 #include "container/store.h"
@@ -61,7 +62,7 @@ static int run_probe(const char *program, const struct roots *roots, struct buff
 
 static int probe(const struct roots *roots, json_t **ret, struct cor_error *err)
 {
-	_free_ char *program = program_find("CORACLE_SHIM", "src/shim/coracle-shim", "coracle-shim");
+	_free_ char *program = shim_program();
 	_buffer_ struct buffer answer = {0};
 	int r;
 
@@ -108,7 +109,7 @@ static json_t *usual_network(void)
 
 int cor_system_info(struct cor_context *ctx, char **ret_json, struct cor_error *err)
 {
-	_json_ json_t *info = NULL, *machine = NULL;
+	_json_ json_t *info = NULL, *machine = NULL, *pool = NULL;
 	struct cor_error error = {0};
 	struct utsname host;
 
@@ -121,6 +122,8 @@ int cor_system_info(struct cor_context *ctx, char **ret_json, struct cor_error *
 		"images", image_count(ctx), "network", usual_network(), "starts", starts_read(&ctx->roots));
 	if (!info)
 		return cor_fail(err, COR_INTERNAL, EINVAL, "system info: a path is not UTF-8");
+	if (pool_facts(&ctx->roots, &pool, &error) == 0)
+		json_object_set(info, "pool", pool);
 	/* An installation that lacks its shim is told as a fact and not as a failure. */
 	if (probe(&ctx->roots, &machine, &error) == 0)
 		json_object_update(info, machine);

@@ -328,11 +328,16 @@ static int start_saved(struct shim *shim, struct vm_spec *spec, struct cor_error
 	return r < 0 || !shim->from_saved ? r : saved_feed(&shim->roots, &shim->saved, err);
 }
 
+static struct vm_disk no_disk(const struct shim *shim)
+{
+	return (struct vm_disk){
+		.serial = "root", .base_fd = -1, .overlay_fd = -1, .ephemeral = shim->record.auto_remove};
+}
+
 static int start_vmm(struct shim *shim, struct cor_error *err)
 {
 	const struct machine_config *machine = &shim->record.machine;
-	struct vm_disk disks[1 + VOLUMES_MAX + 1] = {
-		{.serial = "root", .base_fd = -1, .overlay_fd = -1, .ephemeral = shim->record.auto_remove}};
+	struct vm_disk disks[1 + VOLUMES_MAX + 1] = {no_disk(shim)};
 	struct vm_share shares[SHARES_MAX];
 	size_t volumes = 0;
 	char name[sizeof("coracle-") + ID_SHORT_SIZE];
@@ -355,6 +360,7 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 	};
 	int r = open_disk(shim, disks, err);
 
+	disks[0].exchangeable = shim->unclaimed;
 	snprintf(name, sizeof(name), "coracle-%.12s", shim->id);
 	r = r ?: volumes_open(shim, disks + 1, &volumes, err);
 	spec.disk_count = 1 + volumes;
@@ -374,7 +380,9 @@ static int start_vmm(struct shim *shim, struct cor_error *err)
 
 void boot_count(const struct shim *shim)
 {
-	if (shim->from_saved)
+	if (shim->from_pool)
+		starts_count(&shim->roots, "ready", NULL);
+	else if (shim->from_saved)
 		starts_count(&shim->roots, "restored", NULL);
 	else
 		starts_count(&shim->roots, "booted", shim->booted_because);
@@ -404,6 +412,8 @@ static void on_boot_timeout(uv_timer_t *timer);
 /* What did not answer is tried again in a slower way: a saved machine from nothing, KVM as TCG. */
 static bool may_fall_back(const struct shim *shim)
 {
+	if (shim->from_pool)
+		return shim->stage == BOOTING;
 	return !shim->answered &&
 	       (shim->from_saved || (shim->accelerator.accelerator == VM_KVM && !shim->accelerator.asked));
 }
@@ -426,6 +436,19 @@ static int start_machine(struct shim *shim, struct cor_error *err)
 	return send_hello(shim, err);
 }
 
+/* What it still says does not count. */
+static void forget_guest(struct shim *shim)
+{
+	shim->stage = ENDING;
+	rpc_conn_free(shim->guest);
+	shim->stage = BOOTING;
+	shim->guest = NULL;
+	shim->answered = false;
+	shim->preparing = 0;
+	if (shim->hello)
+		coracle__agent__v1__hello_response__free_unpacked(steal_ptr(shim->hello), NULL);
+}
+
 static void fall_back(struct shim *shim)
 {
 	struct cor_error err = {0};
@@ -437,7 +460,13 @@ static void fall_back(struct shim *shim)
 	shim->message[0] = shim->panic[0] = '\0';
 	shim->guest_oom = false;
 	buffer_clear(&shim->console_line);
-	if (shim->from_saved) {
+	if (shim->from_pool) {
+		log_warning("the machine of the pool does not go on: another one is started");
+		forget_guest(shim);
+		if (shim->from_saved)
+			saved_release(&shim->roots, &shim->saved);
+		shim->from_pool = shim->from_saved = false;
+	} else if (shim->from_saved) {
 		log_warning("the saved machine %s does not go on: it is removed, and this one boots",
 			    shim->saved.template.id);
 		template_forget(&shim->roots, shim->saved.template.id);
@@ -474,34 +503,73 @@ static void on_boot_timeout(uv_timer_t *timer)
 static void machine_ended(struct shim *shim)
 {
 	/* A VMM that cannot use KVM after all says so and ends at once. One that was killed was not to go on. */
-	if (shim->stage == BOOTING && may_fall_back(shim) && !vm_was_killed(shim->vm))
+	if (shim->stage == BOOTING && may_fall_back(shim) && (shim->from_pool || !vm_was_killed(shim->vm)))
 		fall_back(shim);
 	else
 		shim_machine_gone(shim);
 }
 
-static int boot(struct shim *shim, struct cor_error *err)
+void boot_instead(struct shim *shim, const struct cor_error *why)
+{
+	log_warning("%s", why->msg);
+	fall_back(shim);
+}
+
+void boot_await(struct shim *shim, uint64_t timeout_ms)
+{
+	shim->boot_timer.data = shim;
+	uv_update_time(&shim->loop);
+	uv_timer_start(&shim->boot_timer, on_boot_timeout, timeout_ms, 0);
+}
+
+/* All that a machine needs beside what the container has. */
+static int open_installation(struct shim *shim, struct cor_error *err)
 {
 	const struct machine_config *machine = &shim->record.machine;
-	_free_ char *program = qemu_program(), *group = NULL;
-	struct cor_error ignored;
-	int r = shim->maintenance ? 0 : publish_hold(shim, err);
+	_free_ char *program = qemu_program();
+	int r = kernel_open(machine->kernel, &shim->kernel_fd, NULL, err);
 
-	if (r == 0)
-		r = kernel_open(machine->kernel, &shim->kernel_fd, NULL, err);
-	if (r == 0)
-		r = initramfs_open(machine->initramfs, &shim->initramfs_fd, NULL, err);
+	r = r ?: initramfs_open(machine->initramfs, &shim->initramfs_fd, NULL, err);
 	if (r == 0)
 		r = accelerator_choose(shim->roots.run_fd, machine->accelerator, shim->kernel_fd, program,
 				       &shim->accelerator, err);
 	if (r < 0)
 		return r;
-	if (getrandom(shim->secret, sizeof(shim->secret), 0) != sizeof(shim->secret))
-		return cor_fail(err, COR_INTERNAL, EIO, "no random bytes");
+	return getrandom(shim->secret, sizeof(shim->secret), 0) == sizeof(shim->secret)
+		       ? 0
+		       : cor_fail(err, COR_INTERNAL, EIO, "no random bytes");
+}
+
+static void open_console_log(struct shim *shim)
+{
 	if (rotating_open(&shim->console_log, shim->data_dir,
 			  shim->maintenance ? "maintenance-console.log" : "console.log", CONSOLE_LIMIT,
 			  CONSOLE_KEEP) < 0)
 		log_warning("the console's log cannot be written");
+}
+
+/* Moving between groups takes the kernel milliseconds; the machine is at work meanwhile. */
+static void enter_group(struct shim *shim, pid_t below)
+{
+	_free_ char *group = xstrndup(shim->id, ID_SHORT_SIZE - 1);
+	struct cor_error why;
+
+	if (cgroup_make(group, below, &shim->cgroup, &why) == 0) {
+		cgroup_add_descendants(&shim->cgroup);
+		limit_memory(shim);
+	} else {
+		log_info("%s: what the machine uses is counted with its caller", why.msg);
+	}
+}
+
+static int boot(struct shim *shim, struct cor_error *err)
+{
+	int r = shim->maintenance ? 0 : publish_hold(shim, err);
+
+	r = r ?: open_installation(shim, err);
+	if (r < 0)
+		return r;
+	open_console_log(shim);
 	r = shim->maintenance ? 0 : sockets_open(shim, err);
 	if (r == 0 && !shim->maintenance)
 		r = network_join_all(shim, err);
@@ -510,14 +578,70 @@ static int boot(struct shim *shim, struct cor_error *err)
 	r = r ?: publish_connect(shim, err);
 	if (r < 0)
 		return r;
-	group = xstrndup(shim->id, ID_SHORT_SIZE - 1);
-	/* Moving between groups takes the kernel milliseconds; the machine boots meanwhile. */
-	if (cgroup_make(group, &shim->cgroup, &ignored) == 0) {
-		cgroup_add_descendants(&shim->cgroup);
-		limit_memory(shim);
-	} else {
-		log_info("%s: what the machine uses is counted with its caller", ignored.msg);
+	enter_group(shim, 0);
+	return 0;
+}
+
+int boot_unclaimed(struct shim *shim, struct cor_error *err)
+{
+	int r = open_installation(shim, err);
+
+	shim->may_use_saved = true;
+	return r ?: start_machine(shim, err);
+}
+
+int boot_shape(struct shim *shim, char **ret, struct cor_error *err)
+{
+	const struct machine_config *machine = &shim->record.machine;
+	/* That it can be written counts, and no more. */
+	const struct vm_disk disk = {.overlay_fd = 0};
+	struct vm_spec spec = {.accelerator = shim->accelerator.accelerator,
+			       .tsc_khz = shim->accelerator.tsc_khz,
+			       .cpus = machine->cpus,
+			       .memory = machine->memory,
+			       .kernel_fd = -1,
+			       .initramfs_fd = -1,
+			       .disks = &disk,
+			       .disk_count = 1};
+	int r = kernel_open(NULL, &spec.kernel_fd, NULL, err);
+
+	r = r ?: initramfs_open(NULL, &spec.initramfs_fd, NULL, err);
+	if (r == 0)
+		*ret = saved_shape(&spec);
+	close_fd(&spec.kernel_fd);
+	close_fd(&spec.initramfs_fd);
+	return r;
+}
+
+/* Its disk, in the place of the rehearsal's. */
+static int exchange_disk(struct shim *shim, struct cor_error *err)
+{
+	struct vm_disk disk = no_disk(shim);
+	int r = open_disk(shim, &disk, err);
+
+	r = r ?: vm_exchange(shim->vm, 0, &disk, err);
+	close_fd(&disk.overlay_fd);
+	close_fd(&disk.base_fd);
+	return r;
+}
+
+int boot_claimed(struct shim *shim, struct cor_error *err)
+{
+	int r;
+
+	boot_await(shim, FAST_BOOT_MS);
+	r = sockets_open(shim, err);
+	if (r < 0)
+		return r;
+	open_console_log(shim);
+	if (exchange_disk(shim, err) < 0) {
+		boot_instead(shim, err);
+		return 0;
 	}
+	shim_time(shim, "shim", "disk exchanged");
+	guest_begin(shim);
+	if (shim->vm)
+		enter_group(shim, shim->claimer);
 	return 0;
 }
 

@@ -100,13 +100,34 @@ static int make_one(const char *parent, const char *name, struct cgroup *cgroup)
 	return 0;
 }
 
-int cgroup_make(const char *name, struct cgroup *ret, struct cor_error *err)
+void cgroup_step_out(void)
 {
+	_free_ char *text = NULL;
+	_strv_ struct strv lines = {0};
+	const char *line;
+
+	if (file_read(AT_FDCWD, "/proc/self/cgroup", 65536, &text, NULL) < 0)
+		return;
+	lines = strv_split(text, '\n');
+	strv_foreach (&lines, i, line) {
+		_free_ char *folder = cgroup_folder(line, ROOT);
+		char *name = folder ? strrchr(folder, '/') : NULL;
+
+		if (!name || !str_after(name, "/" PREFIX))
+			continue;
+		*name = '\0';
+		write_pid(folder, getpid());
+	}
+}
+
+int cgroup_make(const char *name, pid_t below, struct cgroup *ret, struct cor_error *err)
+{
+	_free_ char *path = below ? str_format("/proc/%d/cgroup", (int)below) : xstrdup("/proc/self/cgroup");
 	_free_ char *text = NULL;
 	_strv_ struct strv lines = {0};
 	struct cgroup cgroup = {0};
 	const char *line;
-	int r = file_read(AT_FDCWD, "/proc/self/cgroup", 65536, &text, NULL), failed = -ENOENT;
+	int r = file_read(AT_FDCWD, path, 65536, &text, NULL), failed = -ENOENT;
 
 	if (r < 0)
 		return cor_fail_errno(err, r, "no cgroup");

@@ -14,8 +14,11 @@ struct cgroup {
 	struct strv parents; /* where this process came from, in the same order */
 };
 
-/* Makes the groups with this process in them; removes empty ones beside them that killed shims left. Fails when not one could be made. */
-int cgroup_make(const char *name, struct cgroup *ret, struct cor_error *err);
+/* Makes the groups with this process in them, below those of the process `below` (0: of this one); removes empty ones beside them that killed shims left. Fails when not one could be
+ * made. */
+int cgroup_make(const char *name, pid_t below, struct cgroup *ret, struct cor_error *err);
+/* A process that a shim has started leaves the shim's groups for those around them. */
+void cgroup_step_out(void);
 /* Moves all into them that were started before they were made; what is started later is there from its beginning. */
 void cgroup_add_descendants(struct cgroup *cgroup);
 /* So much memory for all that is in them, where the host lets us say so: 0, or the error of the last try; -ENOENT without such a controller. */

@@ -13,6 +13,7 @@
 #include "shim/hub.h"
 #include "shim/logs.h"
 #include "shim/publish.h"
+#include "shim/ready.h"
 #include "shim/sockets.h"
 
 #include <errno.h>
@@ -97,7 +98,8 @@ static void write_state(struct shim *shim)
 					.exit = shim->end.exit,
 					.started_ns = shim->started_ns,
 					.finished_ns = shim->end.at_ns,
-					.saved = shim->from_saved};
+					.saved = shim->from_saved,
+					.pooled = shim->from_pool};
 	struct cor_error err;
 	int r;
 
@@ -159,6 +161,7 @@ static void finish(struct shim *shim)
 	shim->guest = NULL;
 	cgroup_leave(&shim->cgroup);
 	rotating_close(&shim->console_log);
+	ready_refill_now(shim);
 	if (!shim->told)
 		tell(shim);
 	service_answer_all(shim);
@@ -220,6 +223,10 @@ void shim_fail(struct shim *shim, const struct cor_error *err)
 	if (shim->stage >= ENDING)
 		return;
 	log_error("%s", err->msg);
+	if (shim->unclaimed) {
+		ready_end(shim);
+		return;
+	}
 	shim->stage = ENDING;
 	shim->failure = *err;
 	shim->end = (struct shim_end){.at_ns = clock_realtime_ns()};
@@ -228,8 +235,23 @@ void shim_fail(struct shim *shim, const struct cor_error *err)
 	take_down(shim);
 }
 
+void shim_give_up(struct shim *shim)
+{
+	if (shim->stage == OVER)
+		return;
+	shim->stage = ENDING;
+	if (shim->vm)
+		vm_kill(shim->vm);
+	else
+		finish(shim);
+}
+
 void shim_exited(struct shim *shim, const Coracle__Agent__V1__ExitStatus *status)
 {
+	if (shim->unclaimed) {
+		ready_exited(shim, status);
+		return;
+	}
 	if (shim->stage >= ENDING)
 		return;
 	shim_time(shim, "guest", "process ended");
@@ -351,6 +373,10 @@ void shim_stop(struct shim *shim, int signal, int64_t timeout_ms)
 {
 	struct cor_error err;
 
+	if (shim->unclaimed) {
+		ready_end(shim);
+		return;
+	}
 	if (shim->stage >= ENDING)
 		return;
 	if (shim->stage < RUNNING) {

@@ -13,6 +13,8 @@ struct hub;
 
 struct hub *hub_new(struct shim *shim);
 void hub_free(struct hub *hub);
+/* Another one, for another process, in its place; false while the former's streams are open. */
+bool hub_renew(struct hub **hub);
 
 /* Opens the streams in the guest; opened is called when it has them. */
 int hub_open(struct hub *hub, void (*opened)(struct shim *shim), struct cor_error *err);

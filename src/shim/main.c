@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* coracle-shim: the process beside a virtual machine. Started by libcoracle with one connected client; takes the container's lock, boots the machine, serves
- * coracle.shim.v1 until the container has ended and everybody was told. With --probe it prints what machines would be made of, and runs none; with --save it makes a
+ * coracle.shim.v1 until the container has ended and everybody was told. With --ready it makes a machine that waits for a container (ready.h); with --probe it prints what machines would be made of, and runs none; with --save it makes a
  * machine for others to begin from. */
 #include "container/folders.h"
 #include "container/lock.h"
@@ -13,6 +13,7 @@
 #include "base/unix_socket.h"
 #include "shim/hub.h"
 #include "shim/installation.h"
+#include "shim/ready.h"
 #include "shim/sockets.h"
 
 #include <errno.h>
@@ -52,7 +53,7 @@ void explain_silence(const struct shim *shim, struct cor_error *err)
 
 /* ---- the container ---- */
 
-static int open_container(struct shim *shim, struct cor_error *err)
+int shim_open_container(struct shim *shim, struct cor_error *err)
 {
 	int r = container_lock(&shim->roots, shim->id, &shim->lock_fd, err);
 
@@ -83,8 +84,10 @@ static void keep_spare(const struct shim *shim)
 /* From here on a free lock beside this state means that we died. */
 static int record_start(struct shim *shim, struct cor_error *err)
 {
-	struct container_state state = {
-		.status = COR_RUNNING, .started_ns = clock_realtime_ns(), .saved = shim->from_saved};
+	struct container_state state = {.status = COR_RUNNING,
+					.started_ns = clock_realtime_ns(),
+					.saved = shim->from_saved,
+					.pooled = shim->from_pool};
 
 	if (shim->maintenance)
 		return 0;
@@ -135,7 +138,7 @@ static void on_sigterm(uv_signal_t *handle, int number)
 static void start(struct shim *shim)
 {
 	struct cor_error err = {0};
-	int r = open_container(shim, &err);
+	int r = shim_open_container(shim, &err);
 
 	if (r == 0) {
 		boot_machine(shim);
@@ -144,6 +147,23 @@ static void start(struct shim *shim)
 		r = r ?: open_socket(shim, &err);
 	}
 	if (r < 0)
+		shim_fail(shim, &err);
+}
+
+/* The guest has its work first. */
+void shim_go_on(struct shim *shim, int client)
+{
+	_fd_ int fd = client;
+	struct cor_error err = {0};
+	int r = boot_claimed(shim, &err);
+
+	if (r == 0)
+		r = shim->stage == BOOTING ? record_start(shim, &err) : 0;
+	r = r ?: open_socket(shim, &err);
+	r = r ?: adopt_client(shim, fd, &err);
+	if (r == 0)
+		(void)steal_fd(&fd);
+	else
 		shim_fail(shim, &err);
 }
 
@@ -164,6 +184,7 @@ static void release(struct shim *shim)
 	if (shim->hello)
 		coracle__agent__v1__hello_response__free_unpacked(shim->hello, NULL);
 	buffer_release(&shim->console_line);
+	ready_free(shim);
 	container_record_release(&shim->record);
 	free(shim->unsaved);
 	if (shim->from_saved)
@@ -175,7 +196,22 @@ static void release(struct shim *shim)
 		close_fd(fds[i]);
 }
 
-static int serve(struct shim *shim, int client, struct cor_error *err)
+/* A place in the pool is one thing of many to fail for: then nobody waits for it. */
+static int wait_for_container(struct shim *shim, char *argument, struct cor_error *err)
+{
+	int r;
+
+	/* Nothing of a container's is touched. */
+	shim->unclaimed = shim->maintenance = true;
+	shim->first_client_fd = -1;
+	r = ready_begin(shim, argument, err);
+	if (r < 0)
+		ready_end(shim);
+	return r == -ENOENT ? 0 : r;
+}
+
+/* client: of a shim that waits in the pool -1. */
+static int serve(struct shim *shim, int client, char *argument, struct cor_error *err)
 {
 	struct rpc_service service = {.name = "coracle.shim.v1.Shim",
 				      .methods = shim_methods,
@@ -191,19 +227,24 @@ static int serve(struct shim *shim, int client, struct cor_error *err)
 	uv_timer_init(&shim->loop, &shim->end_timer);
 	uv_timer_init(&shim->loop, &shim->stop_timer);
 	uv_timer_init(&shim->loop, &shim->stall_timer);
+	uv_timer_init(&shim->loop, &shim->refill_timer);
 	uv_signal_init(&shim->loop, &shim->sigterm);
 	shim->boot_timer.data = shim->end_timer.data = shim->stop_timer.data = shim->stall_timer.data =
-		shim->sigterm.data = shim;
+		shim->refill_timer.data = shim->sigterm.data = shim;
 	uv_signal_start(&shim->sigterm, on_sigterm, SIGTERM);
 	shim->hub = hub_new(shim);
 	r = rpc_listen(&shim->loop, -1, &options, &shim->listener, err);
-	r = r ?: adopt_client(shim, client, err);
+	if (r == 0 && client >= 0)
+		r = adopt_client(shim, client, err);
 	if (r < 0)
 		return r;
-	start(shim);
+	if (client >= 0)
+		start(shim);
+	else
+		r = wait_for_container(shim, argument, err);
 	uv_run(&shim->loop, UV_RUN_DEFAULT);
 	release(shim);
-	return 0;
+	return r;
 }
 
 /* ---- what machines are made of ---- */
@@ -241,20 +282,18 @@ static int probe(const struct roots *roots, struct cor_error *err)
 struct arguments {
 	const char *data, *run, *id, *save;
 	int client;
-	bool maintenance, with_volumes, probe;
+	bool maintenance, with_volumes, probe, ready;
+	char *argument; /* the id, where it lies on the command line */
 };
 
 static int parse(int argc, char **argv, struct arguments *args)
 {
-	static const struct option options[] = {{"data", required_argument, NULL, 'd'},
-						{"run", required_argument, NULL, 'r'},
-						{"id", required_argument, NULL, 'i'},
-						{"client", required_argument, NULL, 'c'},
-						{"maintenance", no_argument, NULL, 'm'},
-						{"with-volumes", no_argument, NULL, 'v'},
-						{"probe", no_argument, NULL, 'p'},
-						{"save", required_argument, NULL, 's'},
-						{0}};
+	static const struct option options[] = {
+		{"data", required_argument, NULL, 'd'},  {"run", required_argument, NULL, 'r'},
+		{"id", required_argument, NULL, 'i'},    {"client", required_argument, NULL, 'c'},
+		{"maintenance", no_argument, NULL, 'm'}, {"with-volumes", no_argument, NULL, 'v'},
+		{"probe", no_argument, NULL, 'p'},       {"save", required_argument, NULL, 's'},
+		{"ready", no_argument, NULL, 'w'},       {0}};
 	int letter;
 
 	while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -266,7 +305,10 @@ static int parse(int argc, char **argv, struct arguments *args)
 			args->run = optarg;
 			break;
 		case 'i':
-			args->id = optarg;
+			args->id = args->argument = optarg;
+			break;
+		case 'w':
+			args->ready = true;
 			break;
 		case 'c':
 			args->client = atoi(optarg);
@@ -287,7 +329,9 @@ static int parse(int argc, char **argv, struct arguments *args)
 			return -EINVAL;
 		}
 	}
-	return args->probe || args->save || (args->id && id_valid(args->id) && args->client > STDERR_FILENO)
+	return args->probe || args->save ||
+			       (args->id && id_valid(args->id) &&
+				(args->ready || args->client > STDERR_FILENO))
 		       ? 0
 		       : -EINVAL;
 }
@@ -333,12 +377,13 @@ int main(int argc, char **argv)
 		roots_release(&shim.roots);
 	} else if (r == 0) {
 		signal(SIGPIPE, SIG_IGN);
-		fcntl(args.client, F_SETFD, FD_CLOEXEC);
+		if (args.client >= 0)
+			fcntl(args.client, F_SETFD, FD_CLOEXEC);
 		memcpy(shim.id, args.id, ID_SIZE);
 		shim.maintenance = args.maintenance;
 		shim.with_volumes = args.with_volumes;
 		prctl(PR_SET_NAME, "coracle-shim");
-		r = serve(&shim, args.client, &err);
+		r = serve(&shim, args.ready ? -1 : args.client, args.argument, &err);
 	}
 	if (r < 0)
 		log_error("%s", err.msg);

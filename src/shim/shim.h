@@ -84,6 +84,11 @@ struct shim {
 	bool fell_back; /* from KVM to TCG */
 	/* Saved machines (saved.h). */
 	bool may_use_saved, from_saved;
+	/* Machines of the pool (ready.h). unclaimed: there is no container yet. from_pool: the machine was claimed, and is still the one that runs. */
+	bool unclaimed, from_pool;
+	pid_t claimer; /* whose groups the container's lies below; 0: unknown */
+	struct ready *ready;
+	uv_timer_t refill_timer;
 	struct saved saved;       /* of from_saved */
 	char booted_because[100]; /* and did not go on from a saved one; empty where it did */
 	char *unsaved;            /* the description of a machine that is to be saved, or NULL */
@@ -139,6 +144,10 @@ struct shim {
 };
 
 /* main.c */
+/* Takes the container's lock, and opens what is its own. */
+int shim_open_container(struct shim *shim, struct cor_error *err);
+/* The machine was claimed for the container, which has been opened; the client (owned) is the claimer. */
+void shim_go_on(struct shim *shim, int client);
 /* A moment of the start: up to here it was waited for the track's stage. */
 void shim_time(struct shim *shim, const char *track, const char *stage);
 /* What began then has ended, and others went on beside it. */
@@ -151,6 +160,16 @@ void explain_silence(const struct shim *shim, struct cor_error *err);
 void boot_machine(struct shim *shim);
 /* Once the container runs: how it began is counted. */
 void boot_count(const struct shim *shim);
+/* The same for one that waits in the pool, whose record is a rehearsal's. */
+int boot_unclaimed(struct shim *shim, struct cor_error *err);
+/* What a machine for this record would be made of now; the caller's. */
+int boot_shape(struct shim *shim, char **ret, struct cor_error *err);
+/* The machine that waited becomes the container's. */
+int boot_claimed(struct shim *shim, struct cor_error *err);
+/* If what is waited for does not come within so many milliseconds, the machine is given up; until the stage READY. */
+void boot_await(struct shim *shim, uint64_t timeout_ms);
+/* The machine that was claimed is of no use after all: another one takes its place. */
+void boot_instead(struct shim *shim, const struct cor_error *why);
 /* Has machines of this one's shape saved, if that is to be. */
 void boot_save_shape(struct shim *shim);
 void machine_unwatch(struct shim *shim);
@@ -220,6 +239,7 @@ void network_watch_end(struct shim *shim);
 
 /* start.c: from an answer to a running process. */
 void guest_prepare(struct shim *shim);
+void guest_begin(struct shim *shim); /* from its Hello on */
 void guest_start(struct shim *shim); /* READY → STARTING */
 /* Whether the guest's Hello named it; false before that. */
 bool guest_knows(const struct shim *shim, const char *feature);
@@ -231,6 +251,8 @@ void prepared(struct shim *shim);
 /* end.c */
 /* Something before or beside the process failed: the clients get err. */
 void shim_fail(struct shim *shim, const struct cor_error *err);
+/* The machine goes, and the shim with it; there is no container, and nobody to tell. */
+void shim_give_up(struct shim *shim);
 /* The first process has ended. */
 void shim_exited(struct shim *shim, const Coracle__Agent__V1__ExitStatus *status);
 /* The VMM is gone. */

@@ -8,6 +8,7 @@
 #include "oci/runtime_spec.h"
 #include "shim/hub.h"
 #include "shim/publish.h"
+#include "shim/ready.h"
 #include "shim/sockets.h"
 
 #include <dirent.h>
@@ -34,6 +35,13 @@ static void ask(struct shim *shim, const char *path, const ProtobufCMessage *req
 		shim_fail(shim, &err);
 }
 
+/* And not the container's, for which another machine would have the same answer. */
+static bool is_machines_fault(enum cor_status status)
+{
+	return status == COR_TIMEOUT || status == COR_UNAVAILABLE || status == COR_INTERNAL ||
+	       status == COR_CORRUPT;
+}
+
 /* Answers that come after the end has begun do not count; failures begin it. */
 bool went_well(struct shim *shim, const struct cor_error *status, const char *what)
 {
@@ -49,7 +57,10 @@ bool went_well(struct shim *shim, const struct cor_error *status, const char *wh
 	explain_silence(shim, &err);
 	if (what)
 		cor_context(&err, 0, "%s", what);
-	shim_fail(shim, &err);
+	if (shim->from_pool && shim->stage == BOOTING && is_machines_fault(status->status))
+		boot_instead(shim, &err);
+	else
+		shim_fail(shim, &err);
 	return false;
 }
 
@@ -64,7 +75,9 @@ static void on_process(const ProtobufCMessage *response, const struct cor_error 
 	shim->process_pid = ((const Coracle__Agent__V1__CreateProcessResponse *)response)->pid;
 	shim_time(shim, "guest", "process made");
 	shim->stage = READY;
-	if (shim->starts.count)
+	if (!shim->unclaimed)
+		uv_timer_stop(&shim->boot_timer);
+	if (shim->starts.count || shim->unclaimed)
 		guest_start(shim);
 }
 
@@ -88,7 +101,7 @@ void prepared(struct shim *shim)
 {
 	if (--shim->preparing)
 		return;
-	if (!shim->maintenance) {
+	if (!shim->maintenance || shim->unclaimed) {
 		create_process(shim);
 		return;
 	}
@@ -279,14 +292,19 @@ static void on_hello(const ProtobufCMessage *response, const struct cor_error *s
 	_free_ uint8_t *packed = xmalloc(size);
 	protobuf_c_message_pack(response, packed);
 	shim->hello = coracle__agent__v1__hello_response__unpack(NULL, size, packed);
-	if (shim->stage == BOOTING)
-		add_entropy(shim);
-	if (shim->stage == BOOTING)
-		set_time(shim);
-	if (shim->stage == BOOTING)
-		configure_network(shim);
-	if (shim->stage == BOOTING)
-		create_container(shim);
+	if (shim->unclaimed)
+		ready_answered(shim);
+	else
+		guest_begin(shim);
+}
+
+void guest_begin(struct shim *shim)
+{
+	void (*const steps[])(struct shim * shim) = {add_entropy, set_time, configure_network,
+						     create_container};
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps) && shim->stage == BOOTING && shim->guest; i++)
+		steps[i](shim);
 }
 
 bool guest_knows(const struct shim *shim, const char *feature)
@@ -312,17 +330,20 @@ static void on_started(const ProtobufCMessage *response, const struct cor_error 
 {
 	struct shim *shim = user;
 
-	if (!went_well(shim, status, NULL))
+	if (!went_well(shim, status, NULL) || shim->stage != STARTING)
 		return;
 	shim->started_ns = clock_realtime_ns();
 	shim_time(shim, "guest", "process started");
 	shim->stage = RUNNING;
 	service_answer_starts(shim);
 	hub_running(shim->hub);
+	if (shim->unclaimed)
+		return;
 	publish_serve(shim);
 	sockets_publish(shim);
 	boot_count(shim);
 	boot_save_shape(shim);
+	ready_refill_soon(shim);
 }
 
 static void on_streams_open(struct shim *shim)

@@ -530,6 +530,55 @@ static int qemu_save(struct vm *vm, int state_fd, struct cor_error *err)
 		      : MIN(r, 0);
 }
 
+/* ---- another disk ---- */
+
+#define NEW_SETS 64 /* sets of descriptors above those of the command line */
+
+static int post_file(struct qemu *qemu, int fd, size_t set)
+{
+	_json_ json_t *arguments = json_pack("{s:I}", "fdset-id", (json_int_t)set);
+
+	return qmp_post_with(&qemu->qmp, "add-fd", arguments, fd);
+}
+
+static int post_node(struct qemu *qemu, char *text)
+{
+	_free_ char *options = text;
+	_json_ json_t *arguments = qmp_options(options);
+
+	return qmp_post(&qemu->qmp, "blockdev-add", arguments);
+}
+
+static void post_removal(struct qemu *qemu, const char *name, size_t index)
+{
+	_json_ json_t *arguments = json_pack("{s:o}", "node-name", json_sprintf("%s%zu", name, index));
+
+	qmp_post(&qemu->qmp, "blockdev-del", arguments);
+}
+
+/* The answer to the last command tells of all: one that is refused before it has it refused too. */
+static int qemu_exchange(struct vm *vm, size_t index, const struct vm_disk *disk, struct cor_error *err)
+{
+	struct qemu *qemu = container_of(vm, struct qemu, vm);
+	size_t set = NEW_SETS + 2 * index;
+	_json_ json_t *reopen = json_pack("{s:[{s:s, s:o, s:s, s:o}]}", "options", "driver", "raw",
+					  "node-name", json_sprintf("disk%zu", index), "discard", "unmap",
+					  "file", json_sprintf("new%zu", index));
+	int r = post_file(qemu, disk->base_fd, set);
+
+	r = r ?: post_file(qemu, disk->overlay_fd, set + 1);
+	r = r ?: post_node(qemu, qemu_new_base(index, set));
+	r = r ?: post_node(qemu, qemu_new_overlay(disk, index, set + 1));
+	if (r < 0)
+		return cor_fail(err, COR_UNAVAILABLE, r, "QEMU has gone");
+	r = qmp_execute(&qemu->qmp, "blockdev-reopen", reopen, NULL, COMMAND_TIMEOUT_MS, err);
+	if (r < 0)
+		return r;
+	post_removal(qemu, "root", index);
+	post_removal(qemu, "base", index);
+	return 0;
+}
+
 const struct vmm_driver vmm_qemu = {
 	.name = "qemu",
 	.probe = qemu_probe,
@@ -538,5 +587,6 @@ const struct vmm_driver vmm_qemu = {
 	.pause = qemu_pause,
 	.resume = qemu_resume,
 	.save = qemu_save,
+	.exchange = qemu_exchange,
 	.free = qemu_free,
 };

@@ -179,13 +179,19 @@ static void add_writable(const struct vm_disk *disk, size_t index, struct strv *
 		  index, 2 * index + 1);
 }
 
-static void add_read_only(const struct vm_disk *disk, size_t index, struct strv *args)
+static char *base_text(const char *name, size_t index, size_t set)
 {
+	return str_format("driver=raw,node-name=%s%zu,read-only=on,file.driver=file,"
+			  "file.filename=/dev/fdset/%zu,file.read-only=on,file.locking=off",
+			  name, index, set);
+}
+
+static void add_read_only(size_t index, struct strv *args)
+{
+	_free_ char *text = base_text("base", index, 2 * index + 1);
+
 	strv_add(args, "-blockdev");
-	strv_addf(args,
-		  "driver=raw,node-name=base%zu,read-only=on,file.driver=file,"
-		  "file.filename=/dev/fdset/%zu,file.read-only=on,file.locking=off",
-		  index, 2 * index + 1);
+	strv_add(args, text);
 }
 
 /* The device is as that of a disk with files: one can stand for the other when the machine is saved and goes on. */
@@ -199,7 +205,8 @@ static void add_blank_disk(const struct vm_disk *disk, size_t index, struct strv
 }
 
 /* The format "raw" between qcow2 and its file is a window of so many bytes: what would be written beyond it is refused there. */
-static void add_overlay(const struct vm_disk *disk, size_t index, struct strv *args)
+static char *overlay_text(const struct vm_disk *disk, const char *name, const char *backing, size_t index,
+			  size_t set)
 {
 	const char *flush = disk->ephemeral ? "on" : "off",
 		   *file = disk->overlay_limit ? "file.file" : "file";
@@ -209,14 +216,38 @@ static void add_overlay(const struct vm_disk *disk, size_t index, struct strv *a
 						   (unsigned long long)disk->overlay_limit, flush)
 				      : xstrdup("");
 
+	return str_format("driver=qcow2,node-name=%s%zu,backing=%s%zu,discard=unmap,cache.no-flush=%s,%s"
+			  "%s.driver=file,%s.filename=/dev/fdset/"
+			  "%zu,%s.locking=off,%s.discard=unmap,%s.cache.no-flush=%s",
+			  name, index, backing, index, flush, window, file, file, set, file, file, file,
+			  flush);
+}
+
+static void add_overlay(const struct vm_disk *disk, size_t index, struct strv *args)
+{
+	_free_ char *text = overlay_text(disk, "root", "base", index, 2 * index + 2);
+
 	strv_add(args, "-add-fd");
 	strv_addf(args, "fd=%d,set=%zu", disk->overlay_fd, 2 * index + 2);
 	strv_add(args, "-blockdev");
-	strv_addf(args,
-		  "driver=qcow2,node-name=root%zu,backing=base%zu,discard=unmap,cache.no-flush=%s,%s"
-		  "%s.driver=file,%s.filename=/dev/fdset/"
-		  "%zu,%s.locking=off,%s.discard=unmap,%s.cache.no-flush=%s",
-		  index, index, flush, window, file, file, 2 * index + 2, file, file, file, flush);
+	strv_add(args, text);
+}
+
+/* What the device has is a node that only passes on, and to another one later. */
+static void add_exchangeable(size_t index, struct strv *args)
+{
+	strv_add(args, "-blockdev");
+	strv_addf(args, "driver=raw,node-name=disk%zu,discard=unmap,file=root%zu", index, index);
+}
+
+char *qemu_new_base(size_t index, size_t set)
+{
+	return base_text("newbase", index, set);
+}
+
+char *qemu_new_overlay(const struct vm_disk *disk, size_t index, size_t set)
+{
+	return overlay_text(disk, "new", "newbase", index, set);
 }
 
 static int add_disk(const struct vm_disk *disk, size_t index, struct strv *args, struct cor_error *err)
@@ -234,10 +265,14 @@ static int add_disk(const struct vm_disk *disk, size_t index, struct strv *args,
 	if (disk->writable && disk->overlay_fd < 0)
 		add_writable(disk, index, args);
 	else
-		add_read_only(disk, index, args);
+		add_read_only(index, args);
 	if (disk->overlay_fd >= 0) {
 		top = "root";
 		add_overlay(disk, index, args);
+	}
+	if (disk->exchangeable) {
+		top = "disk";
+		add_exchangeable(index, args);
 	}
 	/* A full disk of the host is the guest's I/O error, not a machine that stands still. */
 	strv_add(args, "-device");

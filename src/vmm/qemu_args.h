@@ -23,3 +23,7 @@ struct qemu_fds {
  * the machine has slots. */
 int qemu_args(enum vm_arch arch, const struct vm_spec *spec, const struct qemu_fds *fds,
 	      struct strv *ret_args, struct cor_error *err);
+
+/* The nodes that take the place of a disk's, as -blockdev takes them: "newbaseN" over the descriptor in a set, and the overlay "newN" over that. The caller's. */
+char *qemu_new_base(size_t index, size_t set);
+char *qemu_new_overlay(const struct vm_disk *disk, size_t index, size_t set);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -153,6 +154,50 @@ int qmp_process(struct qmp *qmp)
 int qmp_post(struct qmp *qmp, const char *command, json_t *arguments)
 {
 	return send_command(qmp, command, arguments, -1);
+}
+
+int qmp_post_with(struct qmp *qmp, const char *command, json_t *arguments, int fd)
+{
+	return send_command(qmp, command, arguments, fd);
+}
+
+/* Locking is the one switch with a third word. */
+static json_t *option_value(const char *key, const char *text)
+{
+	if (str_equal(key, "locking"))
+		return json_string(text);
+	if (str_equal(text, "on") || str_equal(text, "off"))
+		return json_boolean(str_equal(text, "on"));
+	return *text && strspn(text, "0123456789") == strlen(text)
+		       ? json_integer((json_int_t)strtoull(text, NULL, 10))
+		       : json_string(text);
+}
+
+json_t *qmp_options(const char *text)
+{
+	_strv_ struct strv options = strv_split(text, ',');
+	json_t *all = json_object();
+	char *option;
+
+	strv_foreach (&options, i, option) {
+		char *value = strchr(option, '='), *dot, *key = option;
+		json_t *object = all;
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		for (; (dot = strchr(key, '.')); key = dot + 1) {
+			json_t *inner;
+
+			*dot = '\0';
+			inner = json_object_get(object, key);
+			if (!inner)
+				json_object_set_new(object, key, inner = json_object());
+			object = inner;
+		}
+		json_object_set_new(object, key, option_value(key, value));
+	}
+	return all;
 }
 
 static int judge(const json_t *answer, const char *command, json_t **ret_value, struct cor_error *err)

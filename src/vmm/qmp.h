@@ -33,6 +33,11 @@ int qmp_give(struct qmp *qmp, const char *name, int fd, int timeout_ms, struct c
 /* Sends a command and does not wait: its answer is thrown away, but a refusal is told of as if it were an event named QMP_REFUSED. 0 or -errno. */
 #define QMP_REFUSED "COMMAND_REFUSED"
 int qmp_post(struct qmp *qmp, const char *command, json_t *arguments);
+/* The same, with a descriptor for QEMU. */
+int qmp_post_with(struct qmp *qmp, const char *command, json_t *arguments, int fd);
+/* What stands in a comma separated option of the command line ("driver=raw,file.driver=file,file.locking=off") as the object that commands take; the caller's. Words
+ * "on" and "off" are truth values, digits alone numbers. */
+json_t *qmp_options(const char *text);
 
 /* Sends a command (arguments may be NULL and are borrowed) and waits for its answer, telling of events meanwhile. *ret_value (ret_value may be NULL) is what
  * it returns, an object; the caller's. */

@@ -46,6 +46,12 @@ int vm_save(struct vm *vm, int state_fd, struct cor_error *err)
 	return vm->driver->save ? vm->driver->save(vm, state_fd, err) : unsupported(vm, "save", err);
 }
 
+int vm_exchange(struct vm *vm, size_t index, const struct vm_disk *disk, struct cor_error *err)
+{
+	return vm->driver->exchange ? vm->driver->exchange(vm, index, disk, err)
+				    : unsupported(vm, "exchange a disk of", err);
+}
+
 void vm_kill(struct vm *vm)
 {
 	syscall(SYS_pidfd_send_signal, vm->pidfd, SIGKILL, NULL, 0);

@@ -24,8 +24,9 @@ struct vm_disk {
 	/* bytes of the overlay's file beyond which it does not grow, whatever the guest writes: that is an I/O error there. The file has this size. 0: no limit */
 	uint64_t overlay_limit;
 	int base_fd; /* a raw file that lies below the overlay or is the disk; open for reading only, but for: */
-	bool writable;  /* it is the disk and the guest writes to it, durably */
-	bool ephemeral; /* the overlay will be thrown away: flushes need not reach the host's disk */
+	bool writable;     /* it is the disk and the guest writes to it, durably */
+	bool ephemeral;    /* the overlay will be thrown away: flushes need not reach the host's disk */
+	bool exchangeable; /* it has an overlay, and vm_exchange will put another disk into its place */
 	uint64_t
 		blank; /* not 0: bytes of zeroes in place of files, writable or not, for a machine that is to be saved */
 };
@@ -95,6 +96,7 @@ struct vmm_driver {
 	int (*pause)(struct vm *vm, struct cor_error *err);
 	int (*resume)(struct vm *vm, struct cor_error *err);
 	int (*save)(struct vm *vm, int state_fd, struct cor_error *err);
+	int (*exchange)(struct vm *vm, size_t index, const struct vm_disk *disk, struct cor_error *err);
 	void (*free)(struct vm *vm);
 };
 
@@ -131,6 +133,9 @@ int vm_pause(struct vm *vm, struct cor_error *err);
 int vm_resume(struct vm *vm, struct cor_error *err);
 /* Stops the guest for good and writes its devices and CPUs to state_fd; its memory is in the file already. Blocks for at most ten seconds. */
 int vm_save(struct vm *vm, int state_fd, struct cor_error *err);
+/* Puts another overlay and its base into the place of the disk of this number, which is exchangeable and of the same size; once. The guest does not notice, and must have nothing of
+ * the former in use. Blocks for at most a second. */
+int vm_exchange(struct vm *vm, size_t index, const struct vm_disk *disk, struct cor_error *err);
 /* Ends the machine at once: nothing of the guest is saved. */
 void vm_kill(struct vm *vm);
 /* Of one that has ended: by SIGKILL or SIGTERM of somebody (the kernel that was short of memory among them), so that its end tells nothing of the machine. */

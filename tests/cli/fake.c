@@ -131,6 +131,19 @@ int cor_system_info(struct cor_context *ctx, char **ret_json, struct cor_error *
 	return 0;
 }
 
+int cor_pool_set(struct cor_context *ctx, unsigned size, double cpus, uint64_t memory, struct cor_error *err)
+{
+	fake_call("pool %u cpus=%g memory=%llu", size, cpus, (unsigned long long)memory);
+	return 0;
+}
+
+int cor_pool_status(struct cor_context *ctx, char **ret_json, struct cor_error *err)
+{
+	*ret_json = strdup("{\"size\":2,\"ready\":1,\"starting\":1,\"memoryUsed\":80000000,\"cpus\":2,"
+			   "\"memory\":1073741824}");
+	return 0;
+}
+
 /* ---- containers ---- */
 
 static void call_process(const struct cor_process_options *process)
