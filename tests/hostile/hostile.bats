@@ -128,3 +128,27 @@ clean() { ! grep -q '[[:cntrl:]]' <<<"${output//$'\n'/}" && [[ $output != *$'\xc
 		coracle rm tampered
 	done
 }
+
+@test "a guest and its VMM that speak to a shared directory's server themselves get nothing that is outside" {
+	local shared=$WORK/shared
+	mkdir -p "$shared/dir/inner"
+	echo hello >"$shared/dir/file"
+	echo secret >"$shared/secret"
+	ln -s "$shared/secret" "$shared/dir/absolute"
+	ln -s ../secret "$shared/dir/relative"
+	ln -s "$shared" "$shared/dir/folder"
+	before=$(cd "$shared" && find . -printf '%p %y %s %u %T@\n' | grep -v -e '^\. ' -e '^\./dir ' | sort)
+	within 60 run --name share --kernel-arg hostile=share -v "$shared/dir:/data" busybox true
+	[ "$status" -eq 125 ]
+	coracle logs --boot share | tr -d '\r' | grep '^share: ' >"$WORK/tried"
+	cat "$WORK/tried"
+	grep -qx 'share: begin : DONE' "$WORK/tried"
+	grep -qx 'share: read its own file: it says hello' "$WORK/tried"
+	grep -qx 'share: end : DONE' "$WORK/tried"
+	# Nothing else was done, and all of it was answered.
+	[ "$(grep -c -e ': DONE$' -e 'it says' "$WORK/tried")" -eq 3 ]
+	run ! grep -e secret$ -e root: -e MISSING -e 'Timer expired' -e 'Protocol error' "$WORK/tried"
+	[ "$(wc -l <"$WORK/tried")" -gt 50 ]
+	[ "$(cd "$shared" && find . -printf '%p %y %s %u %T@\n' | grep -v -e '^\. ' -e '^\./dir ' | sort)" = "$before" ]
+	[ "$(cat "$shared/secret")" = secret ]
+}

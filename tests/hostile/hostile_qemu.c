@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hostile-qemu: stands in QEMU's place and plays QEMU and guest at once, as one that has been taken over. No machine runs (but for the kinds kvm-*). What it does wrong, a kernel argument
  * says ("hostile=KIND"), since it gets no environment; all else it does right, as far as a shim can see. */
+#include "hostile_share.h"
+
 #include "rpc/handshake.h"
 #include "rpc/rpc.h"
 
@@ -307,6 +309,10 @@ int main(int argc, char **argv)
 		say_for_ever(guest.control, "{\"event\": \"RTC_CHANGE\", \"data\": {\"offset\": 1}}\n");
 	if (is(&guest, "console"))
 		say_for_ever(guest.console, "Kernel panic - not syncing: \x1b[2J\n");
+	if (is(&guest, "share")) {
+		hostile_share(find_fd(argv, "share0"), guest.console);
+		return 1;
+	}
 	if (is(&guest, "last-words")) {
 		fputs("qemu: \x1b[2Jcannot go on\n", stderr);
 		return 1;
