@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The shim says which descriptor of its own the memory is. A number of a process says little: what is found there counts only if it is called as it must
- * be, was made by the user that we are, and has its size for good, so that no access to it can fail. */
+/* The shim says which descriptor of its own the memory is. A number of a process says little, and in another PID namespace it is another's: what is found
+ * there counts only if it is the very file that the shim means, is called as it must be, was made by the user that we are, and has its size for good, so
+ * that no access to it can fail. */
 #include "container/guest_mailbox.h"
 
 #include "base/str.h"
@@ -16,14 +17,14 @@
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
 /* By what it is called: nothing else is opened, since that alone could do something. */
-static int open_memory(unsigned pid, unsigned number)
+static int open_memory(const Coracle__Shim__V1__MailboxResponse *where)
 {
 	char path[48], link[64] = "";
 	_fd_ int fd = -1;
 	struct stat st;
 	int seals;
 
-	snprintf(path, sizeof(path), "/proc/%u/fd/%u", pid, number);
+	snprintf(path, sizeof(path), "/proc/%u/fd/%u", where->pid, where->number);
 	if (readlink(path, link, sizeof(link) - 1) < 0 ||
 	    strcmp(link, "/memfd:" MAILBOX_MEMFD " (deleted)") != 0)
 		return -ENOENT;
@@ -31,6 +32,8 @@ static int open_memory(unsigned pid, unsigned number)
 	seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
 	if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0 || st.st_uid != geteuid() ||
 	    st.st_size != MAILBOX_SIZE)
+		return -ENOENT;
+	if (st.st_dev != where->device || st.st_ino != where->inode)
 		return -ENOENT;
 	return steal_fd(&fd);
 }
@@ -47,7 +50,7 @@ void guest_mailbox_open(struct guest_mailbox *mailbox, struct shim_client *clien
 		      &coracle__shim__v1__mailbox_response__descriptor, SHIM_CALL_MS,
 		      (ProtobufCMessage **)&answer, NULL) < 0)
 		return;
-	fd = open_memory(answer->pid, answer->number);
+	fd = open_memory(answer);
 	protobuf_c_message_free_unpacked(&answer->base, NULL);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return;
@@ -70,6 +73,18 @@ void guest_mailbox_add_room(struct guest_mailbox *mailbox, uint32_t room)
 	mailbox->room += MIN(room, MAILBOX_SLOTS - mailbox->room);
 }
 
+/* The file's name is what Linux has for it: who reads it here was only given a descriptor. */
+static int unreadable(int fd, int error, struct cor_error *err)
+{
+	char link[32], path[COPY_PATH_MAX + 1];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[MAX(n, 0)] = '\0';
+	return cor_fail_errno(err, error, "'%.256s'", n > 0 ? path : "a file");
+}
+
 int guest_mailbox_read(int fd, uint8_t *out, size_t size, uint64_t offset, struct cor_error *err)
 {
 	while (size) {
@@ -78,7 +93,7 @@ int guest_mailbox_read(int fd, uint8_t *out, size_t size, uint64_t offset, struc
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return cor_fail_errno(err, errno, "a file cannot be read");
+			return unreadable(fd, errno, err);
 		if (n == 0)
 			break;
 		out += n;

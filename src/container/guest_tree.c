@@ -350,7 +350,7 @@ static int send_range(void *user, const void *head, size_t head_size, int fd, ui
 		       ?: send_items(user, head, head_size, sending->piece, size, err);
 }
 
-/* Until the guest has said that it has the mailbox too, messages go on their way. */
+/* Until the guest has said that it has the mailbox too, messages go on their way. Whoever reads the files may have taken his time: the guest's begins now. */
 static int leave(void *user, int fd, uint64_t offset, const void *data, size_t size, uint32_t *ret_place,
 		 struct cor_error *err)
 {
@@ -359,6 +359,8 @@ static int leave(void *user, int fd, uint64_t offset, const void *data, size_t s
 
 	if (!mailbox->bytes || (!mailbox->room && !mailbox->pieces))
 		return 0;
+	if (!sending->stream.done)
+		rpc_call_deadline(sending->stream.call, sending->tree->silence_ms);
 	while (!mailbox->room && !sending->stream.done)
 		uv_run(&sending->tree->client->loop, UV_RUN_ONCE);
 	if (sending->stream.done)

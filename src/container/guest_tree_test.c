@@ -7,10 +7,12 @@
 #include "container/fixture.h"
 #include "container/folders.h"
 #include "container/lock.h"
+#include "copy/mailbox.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -95,6 +97,42 @@ static void nothing_is_taken(void **state)
 		assert_int_equal(r, -ETIMEDOUT);
 		assert_int_equal(err.status, COR_TIMEOUT);
 	}
+}
+
+/* The piece waits for room that does not come, from when it is there: a source that takes its time is not the guest's silence. */
+static void no_room_is_given(void **state)
+{
+	struct silent *silent = *state;
+	struct guest_mailbox *mailbox = &silent->tree.mailbox;
+	_cleanup_(guest_sending_freep) struct guest_sending *sending = NULL;
+	const struct copy_entry entry = {.path = "x", .mode = S_IFREG | 0644, .size = MAILBOX_SLOT};
+	_free_ uint8_t *piece = xcalloc(1, MAILBOX_SLOT);
+	struct copy_sink sink;
+	struct cor_error err = {0};
+
+	mailbox->fd = memfd_create("mailbox", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(mailbox->fd, MAILBOX_SIZE), 0);
+	mailbox->bytes = mmap(NULL, MAILBOX_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, mailbox->fd, 0);
+	assert_true(mailbox->bytes != MAP_FAILED);
+	assert_int_equal(guest_tree_send(&silent->tree, "/", false, &sending, &err), 0);
+	mailbox->pieces = 1;
+	sink = guest_sending_sink(sending);
+	assert_int_equal(sink.entry(sink.user, &entry, &err), 0);
+	/* Nothing was sent yet that would have set a deadline. */
+	assert_int_equal(sink.data(sink.user, 0, piece, MAILBOX_SLOT, &err), -ETIMEDOUT);
+	assert_int_equal(err.status, COR_TIMEOUT);
+}
+
+static void what_cannot_be_read_is_named(void **state)
+{
+	char path[] = "/tmp/unreadable.XXXXXX", byte;
+	_fd_ int made = mkstemp(path), fd = open(path, O_WRONLY | O_CLOEXEC);
+	struct cor_error err = {0};
+
+	assert_true(made >= 0 && fd >= 0);
+	assert_true(guest_mailbox_read(fd, (uint8_t *)&byte, 1, 0, &err) < 0);
+	unlink(path);
+	assert_non_null(strstr(err.msg, path));
 }
 
 /* ---- maintenance ---- */
@@ -202,6 +240,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(nothing_comes, set_up_silent, tear_down_silent),
 		cmocka_unit_test_setup_teardown(nothing_is_taken, set_up_silent, tear_down_silent),
+		cmocka_unit_test_setup_teardown(no_room_is_given, set_up_silent, tear_down_silent),
+		cmocka_unit_test(what_cannot_be_read_is_named),
 		cmocka_unit_test_setup_teardown(maintenance_is_not_running, set_up, tear_down),
 	};
 

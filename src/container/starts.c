@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One file, changed in place under its own flock, so that shims which start at once are all counted. One that was half written when its writer died begins anew. */
+/* One file, changed in place under its own flock, for which nobody waits: a start is not to hang on whoever holds it. Written before it is cut, so that a reader,
+ * who takes no lock, sees all of it. One that was half written when its writer died begins anew. */
 #include "container/starts.h"
 
 #include "base/file.h"
@@ -10,13 +11,6 @@
 
 #define NAME       "starts.json"
 #define COUNTS_MAX 16384
-
-static int open_locked(const struct roots *roots, int flags, int operation)
-{
-	_fd_ int fd = openat(roots->run_fd, NAME, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	return fd >= 0 && flock(fd, operation) == 0 ? steal_fd(&fd) : -1;
-}
 
 static json_t *read_counts(int fd)
 {
@@ -38,22 +32,26 @@ static void add_one(json_t *counts, const char *name)
 
 void starts_count(const struct roots *roots, const char *how, const char *why)
 {
-	_fd_ int fd = open_locked(roots, O_RDWR | O_CREAT, LOCK_EX);
-	_json_ json_t *counts = read_counts(fd);
+	_fd_ int fd = openat(roots->run_fd, NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_json_ json_t *counts = NULL;
 	_free_ char *text = NULL;
+	size_t size;
 
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	counts = read_counts(fd);
 	if (why && !json_is_object(json_object_get(counts, how)))
 		json_object_set_new(counts, how, json_object());
 	add_one(why ? json_object_get(counts, how) : counts, why ?: how);
 	text = json_dumps(counts, JSON_COMPACT);
-	if (fd < 0 || !text || strlen(text) > COUNTS_MAX || ftruncate(fd, 0) < 0)
-		return;
-	(void)!pwrite(fd, text, strlen(text), 0);
+	size = text ? strlen(text) : 0;
+	if (size && size <= COUNTS_MAX && pwrite(fd, text, size, 0) == (ssize_t)size)
+		(void)!ftruncate(fd, (off_t)size);
 }
 
 json_t *starts_read(const struct roots *roots)
 {
-	_fd_ int fd = open_locked(roots, O_RDONLY, LOCK_SH);
+	_fd_ int fd = openat(roots->run_fd, NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	return read_counts(fd);
 }

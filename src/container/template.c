@@ -125,7 +125,7 @@ int template_open(const struct roots *roots, const char *shape, struct template 
 	if (r < 0) {
 		template_release(ret);
 		tree_remove(folder, ret->id);
-		return cor_fail(err, COR_NOT_FOUND, ENOENT,
+		return cor_fail(err, COR_CORRUPT, ENOENT,
 				"the saved machine of this shape was damaged, and is removed");
 	}
 	return 0;

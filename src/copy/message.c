@@ -414,6 +414,7 @@ static int take_data(struct copy_unpacker *unpacker, uint64_t offset, const stru
 	return r < 0 || !size ? r : unpacker->sink.data(unpacker->sink.user, offset, bytes->at, size, err);
 }
 
+/* Whoever leaves one says so at once: of several in a message, each would cost us what the slot holds, without an end in between. */
 static int take_left(struct copy_unpacker *unpacker, uint64_t offset, uint64_t place, uint64_t size,
 		     struct cor_error *err)
 {
@@ -421,6 +422,9 @@ static int take_left(struct copy_unpacker *unpacker, uint64_t offset, uint64_t p
 
 	if (r < 0)
 		return r;
+	if (unpacker->fetched)
+		return corrupt(err, "a message has more than one piece that was left");
+	unpacker->fetched = true;
 	if (!unpacker->fetch || size > MAILBOX_SLOT || place >= MAILBOX_SIZE || place % MAILBOX_SLOT)
 		return corrupt(err, "a piece that is nowhere");
 	return unpacker->fetch(unpacker->user, offset, (uint32_t)place, (size_t)size, err);
@@ -463,6 +467,7 @@ int copy_unpack(struct copy_unpacker *unpacker, const uint8_t *data, size_t size
 
 	if (size > COPY_MESSAGE_MAX)
 		return corrupt(err, "a message is too large");
+	unpacker->fetched = false;
 	while (r == 0 && reader.at < reader.end) {
 		if (!get_field(&reader, &field))
 			return corrupt(err, "a message is malformed");

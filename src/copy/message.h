@@ -35,9 +35,10 @@ void copy_packer_release(struct copy_packer *packer);
 /* Checks all that comes, as if an attacker wrote it, and hands it on. */
 struct copy_unpacker {
 	struct copy_sink sink;
-	/* Hands on a piece that lies in the mailbox, within its bounds, as sink.data does. NULL: none can. */
+	/* Hands on a piece that lies in the mailbox, within its bounds, as sink.data does; one of a message at most. NULL: none can. */
 	int (*fetch)(void *user, uint64_t offset, uint32_t place, size_t size, struct cor_error *err);
 	void *user;
+	bool fetched;        /* a piece of this message */
 	bool in_file;        /* contents may come, … */
 	uint64_t size, next; /* … up to here, and not before there */
 };

@@ -178,6 +178,27 @@ static void places_are_bounded(void **state)
 	copy_packer_release(&line.packer);
 }
 
+/* A message that tells of a thousand would have the host copy gigabytes before it hears anybody. */
+static void a_message_has_one_piece(void **state)
+{
+	static const uint8_t piece[] = {0x0a, 4, 0x20, 1, 0x28, 0},
+			     next[] = {0x0a, 6, 0x18, 1, 0x20, 1, 0x28, 0};
+	uint8_t message[sizeof(piece) + sizeof(next)];
+	struct line line;
+
+	make_line(&line, 0);
+	assert_int_equal(take_left(&line, 1, 0), 0);
+	assert_int_equal(copy_unpack(&line.unpacker, next, sizeof(next), NULL), 0);
+	assert_int_equal(take_left(&line, 1, 0), 0);
+	memcpy(message, piece, sizeof(piece));
+	memcpy(message + sizeof(piece), next, sizeof(next));
+	message[3] = 1;
+	line.unpacker.next = line.next = line.left = 0;
+	assert_true(copy_unpack(&line.unpacker, message, sizeof(message), NULL) < 0);
+	assert_int_equal(line.left, 1);
+	copy_packer_release(&line.packer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +206,7 @@ int main(void)
 		cmocka_unit_test(what_has_no_room_goes_in_messages),
 		cmocka_unit_test(small_ones_do_too),
 		cmocka_unit_test(places_are_bounded),
+		cmocka_unit_test(a_message_has_one_piece),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

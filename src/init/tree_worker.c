@@ -112,16 +112,29 @@ static int send_packed(struct worker *worker, const ProtobufCMessage *message, s
 
 /* ---- what a path stands for ---- */
 
+/* What a link says; NULL where it cannot be read. */
+static char *read_link(int dir, const char *name)
+{
+	char target[COPY_PATH_MAX + 1];
+	ssize_t n = readlinkat(dir, name, target, sizeof(target));
+
+	return n > 0 && (size_t)n < sizeof(target) ? xstrndup(target, (size_t)n) : NULL;
+}
+
+/* As the container sees it. */
+static char *path_of(const struct worker *worker, int fd)
+{
+	_free_ char *name = str_format("%d", fd);
+
+	return read_link(worker->links, name);
+}
+
 /* Where a link leads, as the container sees it; where that is nowhere, what it says. */
 static char *resolve(const struct worker *worker, const char *path)
 {
 	_fd_ int fd = open(path, O_PATH | O_CLOEXEC);
-	_free_ char *name = str_format("%d", fd);
-	char target[COPY_PATH_MAX + 1];
-	ssize_t n = fd < 0 ? readlink(path, target, sizeof(target))
-			   : readlinkat(worker->links, name, target, sizeof(target));
 
-	return n > 0 && (size_t)n < sizeof(target) ? xstrndup(target, (size_t)n) : NULL;
+	return fd < 0 ? read_link(AT_FDCWD, path) : path_of(worker, fd);
 }
 
 static int tell(struct worker *worker, struct cor_error *err)
@@ -210,13 +223,17 @@ static int leave(void *user, int fd, uint64_t offset, const void *data, size_t s
 		 struct cor_error *err)
 {
 	struct worker *worker = user;
+	_free_ char *path = NULL;
 	int r = worker->mailbox.disk < 0 ? 0 : wait_for_room(worker, err);
 
 	if (r == 0)
 		mailbox_close(&worker->mailbox);
 	if (r <= 0)
 		return r;
-	return mailbox_put(&worker->mailbox, fd, offset, data, size, ret_place, err) ?: 1;
+	r = mailbox_put(&worker->mailbox, fd, offset, data, size, ret_place, err);
+	if (r < 0 && fd >= 0)
+		path = path_of(worker, fd);
+	return path ? cor_context(err, r, "'%.256s' in the container", path) : r ?: 1;
 }
 
 static int send_tree(struct worker *worker, struct cor_error *err)

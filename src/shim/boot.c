@@ -308,6 +308,16 @@ uid_t passt_uid(const char *id)
 	return VMM_UID_BASE + (1u << VMM_UID_BITS) + uid_number(id);
 }
 
+/* One of few, to be counted (starts.h). */
+static const char *why_unusable(const struct cor_error *why)
+{
+	if (why->status == COR_NOT_FOUND)
+		return "no machine of this shape is saved";
+	log_warning("the saved machine of this shape cannot be used: %s", why->msg);
+	return why->status == COR_CORRUPT ? "the saved machine of this shape was damaged"
+					  : "the saved machine of this shape cannot be used";
+}
+
 /* From a saved machine of this shape, or else from nothing. */
 static int start_saved(struct shim *shim, struct vm_spec *spec, struct cor_error *err)
 {
@@ -317,13 +327,11 @@ static int start_saved(struct shim *shim, struct vm_spec *spec, struct cor_error
 	int r;
 
 	shim->from_saved = possible && saved_use(&shim->roots, spec, &shim->saved, &why) == 0;
-	if (!shim->booted_because[0])
-		snprintf(shim->booted_because, sizeof(shim->booted_because), "%s",
-			 obstacle   ? obstacle
-			 : possible ? shim->from_saved ? "" : why.msg
-				    : "saved machines are turned off");
-	if (possible && !shim->from_saved)
+	if (possible && !shim->from_saved) {
+		shim->booted_because = why_unusable(&why);
 		shim->unsaved = saved_describe(spec);
+	} else if (!possible && !shim->booted_because)
+		shim->booted_because = obstacle ? obstacle : "saved machines are turned off";
 	r = vm_start(vmm_drivers[0], spec, &shim->vm, err);
 	return r < 0 || !shim->from_saved ? r : saved_feed(&shim->roots, &shim->saved, err);
 }
@@ -472,8 +480,7 @@ static void fall_back(struct shim *shim)
 		template_forget(&shim->roots, shim->saved.template.id);
 		saved_release(&shim->roots, &shim->saved);
 		shim->may_use_saved = shim->from_saved = false;
-		snprintf(shim->booted_because, sizeof(shim->booted_because),
-			 "the saved machine did not go on");
+		shim->booted_because = "the saved machine did not go on";
 	} else {
 		log_warning("the machine does not answer under KVM: going on with TCG");
 		shim->fell_back = true;

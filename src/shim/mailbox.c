@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 static int make(void)
 {
@@ -39,9 +40,14 @@ int mailbox_tell(void *service, struct rpc_call *call, const ProtobufCMessage *r
 {
 	Coracle__Shim__V1__MailboxResponse response = CORACLE__SHIM__V1__MAILBOX_RESPONSE__INIT;
 	const struct shim *shim = service;
+	struct stat st;
 
 	if (shim->mailbox_fd < 0 || !guest_knows(shim, MAILBOX_SERIAL))
 		return cor_fail(err, COR_NOT_FOUND, ENOENT, "this machine has no mailbox");
+	if (fstat(shim->mailbox_fd, &st) < 0)
+		return cor_fail_errno(err, errno, "the mailbox");
+	response.device = st.st_dev;
+	response.inode = st.st_ino;
 	response.pid = (uint32_t)getpid();
 	response.number = (uint32_t)shim->mailbox_fd;
 	rpc_call_reply(call, &response.base);

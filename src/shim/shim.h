@@ -89,9 +89,9 @@ struct shim {
 	pid_t claimer; /* whose groups the container's lies below; 0: unknown */
 	struct ready *ready;
 	uv_timer_t refill_timer;
-	struct saved saved;       /* of from_saved */
-	char booted_because[100]; /* and did not go on from a saved one; empty where it did */
-	char *unsaved;            /* the description of a machine that is to be saved, or NULL */
+	struct saved saved;         /* of from_saved */
+	const char *booted_because; /* and did not go on from a saved one: a constant; NULL where it did */
+	char *unsaved;              /* the description of a machine that is to be saved, or NULL */
 	int kernel_fd, initramfs_fd;
 	int mailbox_fd;            /* the memory that is the guest's disk of this name; -1: it has none */
 	struct watchers *watchers; /* of its descriptors */
