@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #define FOLDER    "pool"
 #define BACKLOG   16
@@ -28,8 +30,7 @@ static const char magic[16] = "coracle-claim-1";
 /* ---- what both must have in common ---- */
 
 static const char *const variables[] = {
-	"CORACLE_INITRAMFS", "CORACLE_KERNEL", "CORACLE_LOG", "CORACLE_QEMU",
-	"CORACLE_SHIM",      "HOME",           "PATH",        "XDG_CACHE_HOME",
+	"CORACLE_INITRAMFS", "CORACLE_KERNEL", "CORACLE_LOG", "CORACLE_QEMU", "CORACLE_SHIM",
 };
 static const char *const namespaces[] = {"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"};
 
@@ -50,6 +51,57 @@ static uint64_t hash_number(uint64_t hash, uint64_t number)
 	return hash_text(hash, text);
 }
 
+static uint64_t hash_file(uint64_t hash, const char *path)
+{
+	struct stat st = {0};
+
+	stat(path, &st);
+	return hash_number(hash_number(hash, st.st_dev), st.st_ino);
+}
+
+/* What PATH decides: which QEMU. The places are those of vmm/qemu.c. */
+static uint64_t hash_vmm(uint64_t hash)
+{
+	_free_ char *path = str_format("%s:/usr/local/bin:/usr/bin:/usr/libexec", getenv("PATH") ?: "");
+	_strv_ struct strv folders = strv_split(path, ':');
+	struct utsname host = {0};
+	const char *folder;
+
+	uname(&host);
+	strv_foreach (&folders, i, folder) {
+		_free_ char *program = str_format("%s/qemu-system-%s", folder, host.machine);
+
+		if (*folder == '/' && access(program, X_OK) == 0)
+			return hash_file(hash, program);
+	}
+	return hash;
+}
+
+/* What HOME decides: where kernels are that were built here (shim/installation.c). */
+static uint64_t hash_kernels(uint64_t hash)
+{
+	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	_free_ char *folder = cache && *cache == '/' ? str_format("%s/coracle/kernels", cache)
+						     : str_format("%s/.cache/coracle/kernels", home ?: "");
+
+	return hash_file(hash, folder);
+}
+
+/* What a process has from whoever started it. */
+static uint64_t hash_process(uint64_t hash)
+{
+	_free_ char *adjustment = NULL;
+	struct rlimit limit = {0};
+
+	hash = hash_number(hash, (uint64_t)getpriority(PRIO_PROCESS, 0));
+	for (int i = 0; i < RLIM_NLIMITS; i++) {
+		getrlimit((__rlimit_resource_t)i, &limit);
+		hash = hash_number(hash_number(hash, limit.rlim_cur), limit.rlim_max);
+	}
+	file_read(AT_FDCWD, "/proc/self/oom_score_adj", 64, &adjustment, NULL);
+	return hash_text(hash, adjustment ?: "");
+}
+
 void pool_key(const char *shim, unsigned cpus, uint64_t memory, char out[POOL_KEY_SIZE])
 {
 	uint64_t hash = hash_text(UINT64_C(0xcbf29ce484222325), CORACLE_VERSION);
@@ -61,6 +113,7 @@ void pool_key(const char *shim, unsigned cpus, uint64_t memory, char out[POOL_KE
 	hash = hash_number(hash_number(hash, cpus), memory);
 	for (size_t i = 0; i < ARRAY_SIZE(variables); i++)
 		hash = hash_text(hash, getenv(variables[i]) ?: "");
+	hash = hash_process(hash_kernels(hash_vmm(hash)));
 	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
 		_free_ char *path = str_format("/proc/self/ns/%s", namespaces[i]);
 
@@ -110,9 +163,14 @@ static int await_answer(int fd)
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 	char answer = NO;
 
-	if (poll(&ready, 1, ANSWER_MS) != 1)
-		return -ETIMEDOUT;
-	return recv(fd, &answer, 1, MSG_DONTWAIT) == 1 && answer == YES ? 0 : -ENOENT;
+	bool late = poll(&ready, 1, ANSWER_MS) != 1;
+
+	/* After this it cannot answer any more, so that what has not come by now never comes. */
+	if (late)
+		shutdown(fd, SHUT_RDWR);
+	if (recv(fd, &answer, 1, MSG_DONTWAIT) == 1 && answer == YES)
+		return 0;
+	return late ? -ETIMEDOUT : -ENOENT;
 }
 
 static int try_entry(int folder, const char *name, const char *id, int log_fd, int *ret_fd)
@@ -160,7 +218,7 @@ int pool_place_take(const struct roots *roots, const struct pool_config *config,
 		_free_ char *name = str_format("%u.slot", i);
 		_fd_ int fd = openat(ret->folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-		if (fd >= 0 && fcntl(fd, F_SETLK, &(struct flock){.l_type = F_WRLCK}) == 0) {
+		if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &(struct flock){.l_type = F_WRLCK}) == 0) {
 			ret->slot = steal_fd(&fd);
 			ret->number = i;
 			pool_place_tell(ret, 0, false);
@@ -174,7 +232,7 @@ int pool_place_take(const struct roots *roots, const struct pool_config *config,
 void pool_place_tell(const struct pool_place *place, pid_t vmm, bool ready)
 {
 	char text[64];
-	int size = snprintf(text, sizeof(text), "%d %d\n", vmm, ready);
+	int size = snprintf(text, sizeof(text), "%d %d %d\n", getpid(), vmm, ready);
 
 	if (ftruncate(place->slot, 0) == 0)
 		(void)!pwrite(place->slot, text, (size_t)size, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Machines that wait for a container. Each is a shim of its own; what it says of itself lies in RUN/pool:
  *
- *   N.slot    N from 0 on: a record lock that a shim holds from its beginning until it is claimed, so that there are never more than wanted; in it "VMM READY"
+ *   N.slot    N from 0 on: an open file description's lock (fcntl(2)) that a shim holds from its beginning until it is claimed, so that there are never more than wanted; in it "SHIM VMM READY"
  *   KEY.PID   the socket of one that is ready. Whoever is connected there and then has taken that name away, has claimed it; nobody else can
  *   N.d       the files of its rehearsals, until it is ready
  *   log       what they say before they are claimed
@@ -12,8 +12,12 @@
 
 #include "container/record.h"
 
+#include <signal.h>
+
 #define POOL_KEY_SIZE 17
 #define POOL_SIZE_MAX 64u
+/* Ends a shim that nobody has claimed; one that is a container's takes no notice. */
+#define POOL_DRAIN SIGUSR1
 
 struct pool_config {
 	unsigned size; /* 0: there is none */

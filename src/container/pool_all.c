@@ -90,7 +90,7 @@ int pool_fill(const struct roots *roots, struct cor_error *err)
 /* ---- what is there ---- */
 
 struct slot {
-	pid_t shim, vmm;
+	pid_t shim, vmm; /* 0: not told yet */
 	bool ready;
 };
 
@@ -102,10 +102,11 @@ static bool read_slot(int folder, const char *name, struct slot *ret)
 	char text[64] = "";
 	int ready = 0;
 
-	if (fd < 0 || fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK || lock.l_pid <= 0)
+	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
 		return false;
-	*ret = (struct slot){.shim = lock.l_pid};
-	if (pread(fd, text, sizeof(text) - 1, 0) > 0 && sscanf(text, "%d %d", &ret->vmm, &ready) == 2)
+	*ret = (struct slot){0};
+	if (pread(fd, text, sizeof(text) - 1, 0) > 0 &&
+	    sscanf(text, "%d %d %d", &ret->shim, &ret->vmm, &ready) == 3)
 		ret->ready = ready;
 	return true;
 }
@@ -170,58 +171,76 @@ bool pool_has_room(const struct roots *roots, const struct pool_config *config)
 
 /* ---- the end ---- */
 
-/* The lock tells that it was still this one after its pid was turned into a descriptor. */
-static void signal_slot(int folder, const char *name, int signal)
+/* Whether it is one of ours by that number, in this pid namespace. */
+static bool is_shim(pid_t pid)
+{
+	_free_ char *path = str_format("/proc/%d/comm", (int)pid), *text = NULL;
+
+	return file_read(AT_FDCWD, path, 64, &text, NULL) == 0 && str_equal(text, "coracle-shim\n");
+}
+
+/* Takes its name away as a claimer would: then nobody else can claim it. False when somebody has done so before. */
+static bool take_name(DIR *dir, pid_t shim)
+{
+	_free_ char *end = str_format(".%d", (int)shim);
+	struct dirent *entry;
+
+	rewinddir(dir);
+	while ((entry = readdir(dir)))
+		if (strlen(entry->d_name) == POOL_KEY_SIZE - 1 + strlen(end) &&
+		    str_equal(entry->d_name + POOL_KEY_SIZE - 1, end))
+			return unlinkat(dirfd(dir), entry->d_name, 0) == 0;
+	return false;
+}
+
+/* Only whom nobody has claimed, or can claim, is killed. The lock tells that it was still this one after its pid was turned into a descriptor. */
+static void signal_slot(DIR *names, const char *name, int signal)
 {
 	struct slot slot, again;
 	_fd_ int pidfd = -1;
 
-	if (!read_slot(folder, name, &slot))
+	if (!read_slot(dirfd(names), name, &slot) || slot.shim <= 0)
 		return;
 	pidfd = (int)syscall(SYS_pidfd_open, slot.shim, 0);
-	if (pidfd >= 0 && read_slot(folder, name, &again) && again.shim == slot.shim)
+	if (pidfd < 0 || !is_shim(slot.shim) || !read_slot(dirfd(names), name, &again) ||
+	    again.shim != slot.shim)
+		return;
+	if (signal == POOL_DRAIN || !again.ready || take_name(names, slot.shim))
 		syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
 }
 
-static unsigned signal_all(DIR *dir, int signal)
+/* Returns how many there are. */
+static unsigned signal_all(const struct roots *roots, int signal)
 {
+	_dir_ DIR *dir = open_pool(roots), *names = open_pool(roots);
 	struct dirent *entry;
 	struct slot slot;
 	unsigned count = 0;
 
-	rewinddir(dir);
-	while ((entry = readdir(dir))) {
+	while (dir && names && (entry = readdir(dir))) {
 		if (!is_slot(entry->d_name) || !read_slot(dirfd(dir), entry->d_name, &slot))
 			continue;
 		count++;
-		if (signal)
-			signal_slot(dirfd(dir), entry->d_name, signal);
+		signal_slot(names, entry->d_name, signal);
 	}
 	return count;
 }
 
-static unsigned await_end(DIR *dir)
+/* Again and again, for those that had not told their pid. */
+static unsigned end_all(const struct roots *roots, int signal)
 {
 	uint64_t until = clock_monotonic_ns() + GOODBYE_MS * UINT64_C(1000000);
 	unsigned left;
 
-	while ((left = signal_all(dir, 0)) && clock_monotonic_ns() < until)
+	while ((left = signal_all(roots, signal)) && clock_monotonic_ns() < until)
 		poll(NULL, 0, NAP_MS);
 	return left;
 }
 
 int pool_drain(const struct roots *roots, struct cor_error *err)
 {
-	_dir_ DIR *dir = open_pool(roots);
-
-	if (!dir)
-		return 0;
-	signal_all(dir, SIGTERM);
-	if (await_end(dir)) {
-		signal_all(dir, SIGKILL);
-		if (await_end(dir))
-			return cor_fail(err, COR_TIMEOUT, ETIMEDOUT, "a machine of the pool does not end");
-	}
+	if (end_all(roots, POOL_DRAIN) && end_all(roots, SIGKILL))
+		return cor_fail(err, COR_TIMEOUT, ETIMEDOUT, "a machine of the pool does not end");
 	return 0;
 }
 

@@ -256,27 +256,31 @@ int shim_spawn(const struct roots *roots, const char *id, enum shim_purpose purp
 
 /* ---- one that waits for a container ---- */
 
-static int claim(const struct roots *roots, const struct container_record *record, struct shim_client **ret)
+static int claim(const struct roots *roots, const struct container_record *record, int *ret_fd)
 {
-	_cleanup_(shim_client_freep) struct shim_client *client = NULL;
 	_fd_ int dir = container_data_dir(roots, record->id),
 		 log = dir < 0 ? -1 : open_shim_log(dir, SHIM_RUNS);
-	int fd = -1, r = log < 0 ? -ENOENT : pool_claim(roots, record, log, &fd);
-	struct cor_error ignored;
 
-	r = r ?: shim_client_open(record->id, fd, &client, &ignored);
-	r = r ?: hello(client, SHIM_CALL_MS, &ignored);
-	if (r == 0)
-		*ret = steal_ptr(client);
-	return r;
+	return log < 0 ? -ENOENT : pool_claim(roots, record, log, ret_fd);
 }
 
 int shim_claim_or_spawn(const struct roots *roots, const struct container_record *record,
 			struct shim_client **ret, struct cor_error *err)
 {
-	return pool_fits(record) && claim(roots, record, ret) == 0
-		       ? 0
-		       : shim_spawn(roots, record->id, SHIM_RUNS, ret, err);
+	_cleanup_(shim_client_freep) struct shim_client *client = NULL;
+	int fd = -1, r;
+
+	if (!pool_fits(record) || claim(roots, record, &fd) < 0)
+		return shim_spawn(roots, record->id, SHIM_RUNS, ret, err);
+	/* From here on it is the container's shim: what fails now has failed for the container. */
+	r = shim_client_open(record->id, fd, &client, err);
+	if (r < 0)
+		return r;
+	r = hello(client, SHIM_CALL_MS, err);
+	if (r < 0)
+		return client->conn ? r : explain_death(roots, record->id, SHIM_RUNS, r, err);
+	*ret = steal_ptr(client);
+	return 0;
 }
 
 /* ---- a shim that runs ---- */

@@ -643,10 +643,10 @@ int boot_claimed(struct shim *shim, struct cor_error *err)
 	open_console_log(shim);
 	if (exchange_disk(shim, err) < 0) {
 		boot_instead(shim, err);
-		return 0;
+	} else {
+		shim_time(shim, "shim", "disk exchanged");
+		guest_begin(shim);
 	}
-	shim_time(shim, "shim", "disk exchanged");
-	guest_begin(shim);
 	if (shim->vm)
 		enter_group(shim, shim->claimer);
 	return 0;

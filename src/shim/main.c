@@ -4,6 +4,7 @@
  * machine for others to begin from. */
 #include "container/folders.h"
 #include "container/lock.h"
+#include "container/pool.h"
 #include "container/state.h"
 #include "shim/shim.h"
 
@@ -135,6 +136,15 @@ static void on_sigterm(uv_signal_t *handle, int number)
 		  shim->record.stop_timeout_s < 0 ? -1 : shim->record.stop_timeout_s * INT64_C(1000));
 }
 
+/* The pool is drained. A machine that has been claimed by now is a container's, and goes on. */
+static void on_drain(uv_signal_t *handle, int number)
+{
+	struct shim *shim = handle->data;
+
+	if (shim->unclaimed)
+		ready_end(shim);
+}
+
 static void start(struct shim *shim)
 {
 	struct cor_error err = {0};
@@ -155,15 +165,16 @@ void shim_go_on(struct shim *shim, int client)
 {
 	_fd_ int fd = client;
 	struct cor_error err = {0};
-	int r = boot_claimed(shim, &err);
+	/* It is told of whatever fails from here on. */
+	int r = adopt_client(shim, fd, &err);
 
+	if (r == 0)
+		(void)steal_fd(&fd);
+	r = r ?: boot_claimed(shim, &err);
 	if (r == 0)
 		r = shim->stage == BOOTING ? record_start(shim, &err) : 0;
 	r = r ?: open_socket(shim, &err);
-	r = r ?: adopt_client(shim, fd, &err);
-	if (r == 0)
-		(void)steal_fd(&fd);
-	else
+	if (r < 0)
 		shim_fail(shim, &err);
 }
 
@@ -229,9 +240,11 @@ static int serve(struct shim *shim, int client, char *argument, struct cor_error
 	uv_timer_init(&shim->loop, &shim->stall_timer);
 	uv_timer_init(&shim->loop, &shim->refill_timer);
 	uv_signal_init(&shim->loop, &shim->sigterm);
+	uv_signal_init(&shim->loop, &shim->drain);
 	shim->boot_timer.data = shim->end_timer.data = shim->stop_timer.data = shim->stall_timer.data =
-		shim->refill_timer.data = shim->sigterm.data = shim;
+		shim->refill_timer.data = shim->sigterm.data = shim->drain.data = shim;
 	uv_signal_start(&shim->sigterm, on_sigterm, SIGTERM);
+	uv_signal_start(&shim->drain, on_drain, POOL_DRAIN);
 	shim->hub = hub_new(shim);
 	r = rpc_listen(&shim->loop, -1, &options, &shim->listener, err);
 	if (r == 0 && client >= 0)

@@ -26,7 +26,8 @@
 struct claimer {
 	struct ready *ready;
 	uv_poll_t poll;
-	int fd; /* -1: free */
+	int fd;       /* -1: nobody's */
+	bool closing; /* the loop has not let go of it */
 };
 
 struct ready {
@@ -37,6 +38,7 @@ struct ready {
 	char key[POOL_KEY_SIZE];
 	unsigned rehearsals;
 	bool nice;
+	int before;    /* how nice it was when it was started */
 	bool replaced; /* by another one: nothing is wrong with machines of the pool */
 	uv_timer_t timer;
 	int listen_fd;
@@ -75,7 +77,8 @@ static void step_back(struct ready *ready)
 {
 	int before = getpriority(PRIO_PROCESS, 0);
 
-	ready->nice = setpriority(PRIO_PROCESS, 0, before - 1) == 0 && before < NICE;
+	ready->nice = before < NICE && setpriority(PRIO_PROCESS, 0, before - 1) == 0;
+	ready->before = before;
 	setpriority(PRIO_PROCESS, 0, ready->nice ? NICE : before);
 }
 
@@ -83,9 +86,9 @@ static void step_forth(struct ready *ready)
 {
 	if (!ready->nice)
 		return;
-	setpriority(PRIO_PROCESS, 0, 0);
+	setpriority(PRIO_PROCESS, 0, ready->before);
 	/* The VMM's threads are its process group. */
-	setpriority(PRIO_PGRP, (id_t)ready->shim->vm->pid, 0);
+	setpriority(PRIO_PGRP, (id_t)ready->shim->vm->pid, ready->before);
 }
 
 int ready_begin(struct shim *shim, char *argument, struct cor_error *err)
@@ -104,8 +107,8 @@ int ready_begin(struct shim *shim, char *argument, struct cor_error *err)
 	if (str_equal(getenv("CORACLE_TEMPLATES"), "off") || pool_config_read(&shim->roots, &config) < 0 ||
 	    pool_place_take(&shim->roots, &config, &ready->place) < 0)
 		return cor_fail(err, COR_NOT_FOUND, ENOENT, "the pool is full");
-	step_back(ready);
 	pool_key("/proc/self/exe", config.cpus, config.memory, ready->key);
+	step_back(ready);
 	if (id_generate(shim->id) < 0)
 		return cor_fail(err, COR_INTERNAL, EIO, "no random bytes");
 	int r = write_rehearsal(ready, &config, err);
@@ -193,11 +196,17 @@ void ready_answered(struct shim *shim)
 
 /* ---- waiting ---- */
 
+static void on_let_go(uv_handle_t *handle)
+{
+	((struct claimer *)handle->data)->closing = false;
+}
+
 static void let_go(struct claimer *claimer)
 {
 	if (claimer->fd < 0)
 		return;
-	uv_close((uv_handle_t *)&claimer->poll, NULL);
+	claimer->closing = true;
+	uv_close((uv_handle_t *)&claimer->poll, on_let_go);
 	close_fd(&claimer->fd);
 }
 
@@ -337,7 +346,7 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 	for (size_t i = 0; fd >= 0 && i < CLAIMERS_MAX; i++) {
 		struct claimer *claimer = &ready->claimers[i];
 
-		if (claimer->fd >= 0 || uv_is_closing((uv_handle_t *)&claimer->poll))
+		if (claimer->fd >= 0 || claimer->closing)
 			continue;
 		*claimer = (struct claimer){.ready = ready, .fd = steal_fd(&fd)};
 		uv_poll_init(&ready->shim->loop, &claimer->poll, claimer->fd);
@@ -352,8 +361,11 @@ static void open_for_claims(struct ready *ready)
 {
 	struct shim *shim = ready->shim;
 	struct cor_error err;
-	int r = pool_place_open(&ready->place, ready->key, &ready->listen_fd);
+	int r;
 
+	/* First, so that nobody who reads that it is not ready finds it claimed. */
+	pool_place_tell(&ready->place, shim->vm->pid, true);
+	r = pool_place_open(&ready->place, ready->key, &ready->listen_fd);
 	if (r < 0) {
 		log_error("the pool: %s", strerror(-r));
 		ready_end(shim);
@@ -366,7 +378,6 @@ static void open_for_claims(struct ready *ready)
 	ready->listener.data = ready;
 	uv_poll_start(&ready->listener, UV_READABLE, on_connection);
 	uv_timer_start(&ready->timer, on_look, LOOK_MS, LOOK_MS);
-	pool_place_tell(&ready->place, shim->vm->pid, true);
 	boot_save_shape(shim);
 	/* The next place, if there is one; one after the other, so that they do not slow each other down. */
 	if (pool_fill(&shim->roots, &err) < 0)

@@ -140,7 +140,7 @@ struct shim {
 
 	struct timings timings;
 	bool trace; /* somebody wants to see the guest's too */
-	uv_signal_t sigterm;
+	uv_signal_t sigterm, drain;
 };
 
 /* main.c */
