@@ -7,6 +7,7 @@
 #include "container/folders.h"
 #include "container/image_users.h"
 #include "container/network_check.h"
+#include "container/pool.h"
 #include "container/store.h"
 #include "container/template.h"
 
@@ -197,6 +198,14 @@ static int check_containers(struct check *check, struct cor_error *err)
 	return 0;
 }
 
+static void tell_pool(const char *name, void *context)
+{
+	struct check *check = context;
+	_free_ char *what = str_format("pool/%s", name);
+
+	tell(check, what, check->repair, "the machine that it was of has been killed");
+}
+
 static void tell_template(const char *id, const char *problem, void *context)
 {
 	struct check *check = context;
@@ -215,6 +224,7 @@ int cor_system_check(struct cor_context *ctx, bool repair, char **ret_json, stru
 	r = r ?: image_check(images, repair, used_by_container, ctx, problems, err);
 	r = r ?: check_containers(&check, err);
 	r = r ?: template_check(&ctx->roots, repair, tell_template, &check, err);
+	pool_check(&ctx->roots, repair, tell_pool, &check);
 	r = r ?: network_check(&ctx->roots, repair, problems, err);
 	if (r < 0)
 		return r;

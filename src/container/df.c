@@ -6,6 +6,7 @@
 #include "container/folders.h"
 #include "container/image_users.h"
 #include "container/lock.h"
+#include "container/pool.h"
 #include "container/store.h"
 #include "container/template.h"
 #include "container/volumes.h"
@@ -88,7 +89,14 @@ static int volumes_usage(struct cor_context *ctx, json_t *facts, struct cor_erro
 int cor_template_prune(struct cor_context *ctx, unsigned *ret_count, uint64_t *ret_reclaimed,
 		       struct cor_error *err)
 {
-	return template_prune(&ctx->roots, ret_count, ret_reclaimed, err);
+	struct pool_config config;
+	/* They hold the ones that they began from. */
+	int r = pool_drain(&ctx->roots, err);
+
+	r = r ?: template_prune(&ctx->roots, ret_count, ret_reclaimed, err);
+	if (r == 0 && pool_config_read(&ctx->roots, &config) == 0 && config.size)
+		r = pool_fill(&ctx->roots, err);
+	return r;
 }
 
 static int templates_usage(struct cor_context *ctx, json_t *facts, struct cor_error *err)

@@ -209,6 +209,57 @@ int pool_claim(const struct roots *roots, const struct container_record *record,
 
 /* ---- being claimed ---- */
 
+/* A socket under its last name whose shim has died. */
+static bool is_dead_name(int folder, const char *name)
+{
+	_fd_ int file = -1;
+
+	if (strspn(name, "0123456789abcdef") != POOL_KEY_SIZE - 1 || name[POOL_KEY_SIZE - 1] != '.')
+		return false;
+	file = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return file >= 0 && unix_is_dead(file);
+}
+
+/* A rehearsal's folder that nobody has the slot of: *ret_slot holds it, the caller's. */
+static bool is_dead_folder(int folder, const char *name, int *ret_slot)
+{
+	_free_ char *slot = NULL;
+	unsigned number;
+	int end = 0;
+
+	if (sscanf(name, "%u.d%n", &number, &end) != 1 || !end || name[end])
+		return false;
+	slot = str_format("%u.slot", number);
+	*ret_slot = openat(folder, slot, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return *ret_slot >= 0 && fcntl(*ret_slot, F_OFD_SETLK, &(struct flock){.l_type = F_WRLCK}) == 0;
+}
+
+static void sweep(int folder, bool remove, void (*found)(const char *name, void *context), void *context)
+{
+	_dir_ DIR *dir = dir_list(folder, ".");
+	const struct dirent *entry;
+
+	while ((entry = dir_next(dir))) {
+		_fd_ int slot = -1;
+
+		if (!is_dead_name(folder, entry->d_name) && !is_dead_folder(folder, entry->d_name, &slot))
+			continue;
+		if (remove)
+			tree_remove(folder, entry->d_name);
+		if (found)
+			found(entry->d_name, context);
+	}
+}
+
+void pool_check(const struct roots *roots, bool repair, void (*found)(const char *name, void *context),
+		void *context)
+{
+	_fd_ int folder = openat(roots->run_fd, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (folder >= 0)
+		sweep(folder, repair, found, context);
+}
+
 int pool_place_take(const struct roots *roots, const struct pool_config *config, struct pool_place *ret)
 {
 	*ret = (struct pool_place){.folder = -1, .slot = -1};
@@ -221,6 +272,7 @@ int pool_place_take(const struct roots *roots, const struct pool_config *config,
 		if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &(struct flock){.l_type = F_WRLCK}) == 0) {
 			ret->slot = steal_fd(&fd);
 			ret->number = i;
+			sweep(ret->folder, true, NULL, NULL);
 			pool_place_tell(ret, 0, false);
 			return 0;
 		}
@@ -265,11 +317,16 @@ bool pool_place_is_open(const struct pool_place *place)
 	return faccessat(place->folder, place->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-void pool_place_release(struct pool_place *place)
+void pool_place_close(struct pool_place *place)
 {
 	if (place->folder >= 0 && place->name[0])
 		unlinkat(place->folder, place->name, 0);
 	place->name[0] = '\0';
+}
+
+void pool_place_release(struct pool_place *place)
+{
+	pool_place_close(place);
 	if (place->slot >= 0)
 		(void)!ftruncate(place->slot, 0);
 	close_fd(&place->slot);

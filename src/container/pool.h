@@ -35,6 +35,10 @@ int pool_fill(const struct roots *roots, struct cor_error *err);
 /* Ends all that wait, and those that are on their way. Returns when they have ended. */
 int pool_drain(const struct roots *roots, struct cor_error *err);
 
+/* What machines have left that were killed; removed if repair. Whoever fills a place removes it too. */
+void pool_check(const struct roots *roots, bool repair, void (*found)(const char *name, void *context),
+		void *context);
+
 struct pool_status {
 	unsigned ready, starting;
 	uint64_t memory; /* bytes that they cost: the proportional set sizes of shims and VMMs */
@@ -65,7 +69,9 @@ void pool_place_tell(const struct pool_place *place, pid_t vmm, bool ready);
 int pool_place_open(struct pool_place *place, const char *key, int *ret_fd);
 /* False: somebody has claimed it, or nobody ever will. */
 bool pool_place_is_open(const struct pool_place *place);
-/* The place is free for another. Twice is fine. */
+/* Nobody can claim it any more. Twice is fine. */
+void pool_place_close(struct pool_place *place);
+/* That too, and the place is free for another. Twice is fine. */
 void pool_place_release(struct pool_place *place);
 
 /* shim: the program's path. */

@@ -284,7 +284,7 @@ static void stop_waiting(struct ready *ready)
 	close_fd(&ready->listen_fd);
 	for (size_t i = 0; i < CLAIMERS_MAX; i++)
 		let_go(&ready->claimers[i]);
-	pool_place_release(&ready->place);
+	pool_place_close(&ready->place);
 }
 
 /* The container's lock goes first, and nobody is told anything: whoever claimed it starts another machine. */
@@ -314,6 +314,7 @@ static void claimed(struct ready *ready, struct claimer *claimer, const char *id
 	shim->claimer = peer_pid(claimer->fd);
 	client = fcntl(claimer->fd, F_DUPFD_CLOEXEC, 0);
 	stop_waiting(ready);
+	pool_place_release(&ready->place);
 	shim->unclaimed = false;
 	shim->from_pool = true;
 	shim_go_on(shim, client);
@@ -400,8 +401,10 @@ void ready_end(struct shim *shim)
 {
 	struct ready *ready = shim->ready;
 
-	if (ready->listen_fd >= 0)
+	if (ready->listen_fd >= 0) {
 		stop_waiting(ready);
+		pool_place_tell(&ready->place, 0, false);
+	}
 	shim_give_up(shim);
 }
 
@@ -412,9 +415,11 @@ void ready_free(struct shim *shim)
 	if (!ready)
 		return;
 	remove_folder(ready);
-	pool_place_release(&ready->place);
-	if (ready->replaced)
+	/* Else the place is taken until the process has ended: who drains the pool waits for that. */
+	if (ready->replaced) {
+		pool_place_release(&ready->place);
 		refill(shim);
+	}
 	free(ready->shape);
 	free(ready);
 }
