@@ -415,6 +415,7 @@ void ready_free(struct shim *shim)
 	if (!ready)
 		return;
 	remove_folder(ready);
+	pool_place_close(&ready->place);
 	/* Else the place is taken until the process has ended: who drains the pool waits for that. */
 	if (ready->replaced) {
 		pool_place_release(&ready->place);
