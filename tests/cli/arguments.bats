@@ -83,8 +83,8 @@ load common
 	done
 	cli run --restart=always busybox
 	is 125 "'--restart' is not there yet"
-	cli container stats x
-	is 125 "'stats' is not there yet"
+	cli container rename x
+	is 125 "'rename' is not there yet"
 	cli container run --restart always busybox
 	is 125 "'--restart' is not there yet"
 	cli exec -p runner true
