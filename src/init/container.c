@@ -168,7 +168,8 @@ static bool has_live_process(const struct container *container)
 
 static void finish_delete(struct container *container)
 {
-	struct container **link = &container->guest->containers;
+	struct guest *guest = container->guest;
+	struct container **link = &guest->containers;
 	struct rpc_call *call = container->deleting;
 	struct cor_error reason;
 
@@ -179,6 +180,7 @@ static void finish_delete(struct container *container)
 		link = &(*link)->next;
 	*link = container->next;
 	container_free(container);
+	early_renew(guest);
 	if (call) {
 		rpc_call_listen(call, &(struct rpc_call_events){0}, NULL);
 		guest_reply_empty(call);

@@ -15,6 +15,9 @@ void early_prepare(struct guest *guest);
 /* That group, for a container with the usual rules: its directory, the caller's; otherwise -1. It is called EARLY_GROUP for good, which a container cannot see. */
 int early_group_take(struct guest *guest, const struct oci_spec *spec);
 
+/* A container has gone, and its group with it. In a machine that has waited there is a new one for the next container, if that does not come at once. */
+void early_renew(struct guest *guest);
+
 /* Begins, in a process of its own, to mount the disk "root", and then, unless the machine has waited, to get the kernel ready for rules for devices. Does not wait. */
 void early_begin(struct guest *guest);
 

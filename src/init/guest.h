@@ -20,6 +20,7 @@ struct guest {
 	int early_group;  /* that no container has yet; -1 */
 	char *early_disk; /* the device of the disk "root", or NULL */
 	int early_root;   /* tells how the disk "root" was mounted (early.h), until somebody asks; -1 */
+	uv_timer_t rest;  /* since the last container went */
 	struct machine_shutdown *shutdown; /* under way, or NULL */
 	bool stopping;                     /* the loop ends and the power goes */
 	bool networked;                    /* there may be addresses and routes of ours */

@@ -127,6 +127,8 @@ static int serve(struct guest *guest, struct cor_error *err)
 		return cor_fail_errno(err, errno, "name spaces");
 	uv_loop_init(&loop);
 	guest->loop = &loop;
+	uv_timer_init(&loop, &guest->rest);
+	guest->rest.data = guest;
 	r = guest_watch_children(guest, err);
 	if (r < 0)
 		return r;
