@@ -64,7 +64,8 @@ static void tell(int server, uint32_t request, const void *payload, uint32_t siz
 				.cmsg_type = SCM_RIGHTS}};
 	struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1};
 
-	memcpy(message.payload, payload, size);
+	if (size)
+		memcpy(message.payload, payload, size);
 	if (fd >= 0) {
 		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 		header.msg_control = &control;
@@ -160,7 +161,8 @@ static int ask_named(struct share *share, uint32_t opcode, uint64_t node, const 
 	char bytes[1024];
 	size_t length = strlen(name) + 1, more = second ? strlen(second) + 1 : 0;
 
-	memcpy(bytes, body, size);
+	if (size)
+		memcpy(bytes, body, size);
 	memcpy(bytes + size, name, length);
 	if (second)
 		memcpy(bytes + size + length, second, more);
